@@ -1,0 +1,1 @@
+"""The serving plane: contracts, routing, the gateway, the version pools and the rollout of both."""

@@ -1,0 +1,117 @@
+"""What a model package holds and says of itself.
+
+A package is a directory: an MLflow model (``MLmodel``, ``model.pkl``, ``requirements.txt``, ...) plus these files.
+``manifest.json`` lists every file with its SHA-256; the digest of the package is the SHA-256 of the manifest.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from deployments.contracts.model_version import Version
+
+MANIFEST = "manifest.json"
+SCHEMA = "feature_schema.json"
+METADATA = "model_metadata.json"
+REFERENCE_PROFILE = "reference_profile.json"
+REFERENCE_SAMPLE = "reference_sample.parquet"
+COMPILED_GRAPH = "compiled.onnx"
+NATIVE_MODEL = "model.pkl"
+
+
+class Task(StrEnum):
+    """What kind of question the model answers."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+class InferencePath(StrEnum):
+    """Which of the package's two implementations answers."""
+
+    COMPILED = "compiled"
+    """The whole pipeline as an ONNX graph."""
+    NATIVE = "native"
+    """The pickled pipeline itself."""
+
+
+class Parity(BaseModel):
+    """How far the compiled graph is from the pipeline, on the validation rows and on edge rows.
+
+    Attributes:
+        rows: Rows compared.
+        max_difference: Largest absolute difference of a score (for a regression: relative to the target's range).
+        label_flips: Rows whose label differs.
+        tolerance: What was allowed for ``max_difference``; no label may flip.
+        reason: Empty if the graph is served, else why the native path is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int
+    max_difference: float | None
+    label_flips: int
+    tolerance: float
+    reason: str = ""
+
+
+class ModelMetadata(BaseModel):
+    """Where a model comes from and how it is to be read.
+
+    Attributes:
+        model: Model name.
+        version: Version number.
+        task: Binary, multi-class or regression.
+        classes: Labels in the order of the score columns; empty for a regression.
+        threshold: Binary only: the second class is returned when its probability is at least this.
+        path: The path that is served: frozen at packaging time.
+        parity: Comparison of the two paths.
+        family: Such as ``logistic_regression`` or ``lightgbm``; the estimator's class for a brought-in model.
+        metrics: Evaluation on the test split, by the served path.
+        parameters: Hyperparameters.
+        data_fingerprint: SHA-256 of the training data's content, or empty for a brought-in model.
+        code_version: Git commit of the training code, or empty.
+        created: UTC.
+        libraries: Versions of the libraries that matter for loading.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    version: Version
+    task: Task
+    classes: tuple[str | int | bool, ...] = ()
+    threshold: float = 0.5
+    path: InferencePath
+    parity: Parity
+    family: str
+    metrics: dict[str, float] = {}
+    parameters: dict[str, str | int | float | bool | None] = {}
+    data_fingerprint: str = ""
+    code_version: str = ""
+    created: datetime
+    libraries: dict[str, str] = {}
+
+
+class Manifest(BaseModel):
+    """Every file of a package with its hash: what its digest stands for.
+
+    Attributes:
+        layout: Version of this layout.
+        model: Model name.
+        version: Version number.
+        schema_fingerprint: Of the feature schema.
+        files: SHA-256 (hex) by path relative to the package, manifest excluded.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layout: int = Field(default=1, ge=1, le=1)
+    model: str
+    version: Version
+    schema_fingerprint: str
+    files: dict[str, str]

@@ -1,0 +1,1 @@
+"""The ingress: validates a request, chooses a version, asks its pool, answers."""

@@ -1,0 +1,1 @@
+"""From an endpoint's document to what Ray Serve runs."""

@@ -1,0 +1,1 @@
+"""From the gateways' snapshots to Prometheus series."""

@@ -1,0 +1,1 @@
+"""The composition root: what is started on Ray, and the command line."""
