@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     haproxy_metrics_port: int = Field(9101, description="HAProxy's own metrics")
     haproxy_stats_port: int = Field(8404, description="HAProxy's statistics page")
     replica_port_base: int = Field(30000, description="First of the ports that gateway replicas listen on")
+    gateway_replicas: int = Field(1, description="Replicas of the ingress; on two cores one coalesces best")
     mlflow_port: int = Field(5000, description="MLflow's web page")
     log_level: str = Field("INFO", validation_alias="LOG_LEVEL")
     model_path: Path | None = Field(

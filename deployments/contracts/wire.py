@@ -51,7 +51,8 @@ class PoolRequest:
         schema_fingerprint: Of the schema that the rows were validated against.
         columns: The rows.
         prediction_ids: One a row.
-        deadline: Unix time in seconds after which nobody waits for the answer.
+        budget_seconds: How long the callers still wait, from the sending on. Not a point in time: clocks of two
+            machines differ, and a clock can step.
         gateway: Identity of the sending gateway replica.
         backlog: Rows that wait or are in flight for this version in that gateway.
         traceparent: W3C trace context, or empty.
@@ -60,7 +61,7 @@ class PoolRequest:
     schema_fingerprint: str
     columns: Columns
     prediction_ids: list[str]
-    deadline: float
+    budget_seconds: float
     gateway: str = ""
     backlog: int = 0
     traceparent: str = ""
@@ -75,7 +76,7 @@ class PoolRequest:
             "valid": self.columns.valid.tobytes(),
             "textual": list(self.columns.textual),
             "ids": self.prediction_ids,
-            "deadline": self.deadline,
+            "budget_seconds": self.budget_seconds,
             "gateway": self.gateway,
             "backlog": self.backlog,
             "traceparent": self.traceparent,
@@ -99,7 +100,7 @@ class PoolRequest:
             schema_fingerprint=plain["schema"],
             columns=columns,
             prediction_ids=plain["ids"],
-            deadline=plain["deadline"],
+            budget_seconds=plain["budget_seconds"],
             gateway=plain.get("gateway", ""),
             backlog=plain.get("backlog", 0),
             traceparent=plain.get("traceparent", ""),

@@ -1,0 +1,194 @@
+"""The endpoint file: which versions of a model are served, and how traffic is divided among them."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from deployments.contracts import model_version, yaml_document
+from deployments.contracts.errors import InvalidVersion
+from deployments.contracts.model_version import Version
+from deployments.contracts.traffic_policy import Limits, StickyBy
+
+API_VERSION = "raygate.io/v1alpha1"
+RAYSERVICE_NAME_LIMIT = 47
+SMALLEST_WEIGHT = 0.01  # one of 10,000 slots
+
+
+class Part(BaseModel):
+    """Base of the endpoint file's parts: camel case as in Kubernetes, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def _model_name(text: str) -> str:
+    try:
+        return model_version.model_name(text)
+    except InvalidVersion as error:
+        raise ValueError(str(error)) from error
+
+
+def _endpoint_name(text: str) -> str:
+    if len(text) > RAYSERVICE_NAME_LIMIT or not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", text):
+        raise ValueError(
+            f"must be at most {RAYSERVICE_NAME_LIMIT} lower-case letters, digits and inner hyphens, first a letter"
+        )
+    return text
+
+
+class Role(StrEnum):
+    """What a version is to its endpoint."""
+
+    STABLE = "stable"
+    CANDIDATE = "candidate"
+
+
+class Scaling(Part):
+    """Replicas of one version's pool."""
+
+    min_replicas: int = Field(default=1, alias="minReplicas", ge=1, le=1000)
+    max_replicas: int = Field(default=1, alias="maxReplicas", ge=1, le=1000)
+    target_utilisation: float = Field(default=0.7, alias="targetUtilisation", gt=0, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fixed_by_one_bound(cls, value: object) -> object:
+        """With the lower bound alone the pool has a fixed size."""
+        if isinstance(value, dict) and "minReplicas" in value and "maxReplicas" not in value:
+            return {**value, "maxReplicas": value["minReplicas"]}
+        return value
+
+    @model_validator(mode="after")
+    def _bounds_are_ordered(self) -> Scaling:
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(f"maxReplicas {self.max_replicas} is below minReplicas {self.min_replicas}")
+        return self
+
+
+class Resources(Part):
+    """What one replica of a pool reserves."""
+
+    cpus: float = Field(default=0.1, gt=0, description="Ray CPUs; a reservation, not a limit")
+    memory_bytes: int | None = Field(default=None, alias="memoryBytes", gt=0)
+
+
+class ServedVersion(Part):
+    """One version of the endpoint's model."""
+
+    version: Version
+    role: Role
+    scaling: Scaling = Scaling()
+    resources: Resources = Resources()
+
+
+class Traffic(Part):
+    """How requests are divided.
+
+    Attributes:
+        split: Percentages by version number, or by role where the role names one version.
+        sticky_by: What keeps its version while weights move.
+    """
+
+    split: dict[str, float]
+    sticky_by: StickyBy | None = Field(default=None, alias="stickyBy")
+
+    @model_validator(mode="after")
+    def _one_kind_of_unit(self) -> Traffic:
+        if self.sticky_by and (self.sticky_by.header is None) == (self.sticky_by.feature is None):
+            raise ValueError("stickyBy takes a header or a feature, one of them")
+        return self
+
+
+class Spec(Part):
+    """What is wanted of an endpoint."""
+
+    model: Annotated[str, AfterValidator(_model_name)]
+    versions: tuple[ServedVersion, ...] = Field(min_length=1)
+    traffic: Traffic
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _versions_are_sound(self) -> Spec:
+        numbers = [served.version for served in self.versions]
+        twice = sorted({number for number in numbers if numbers.count(number) > 1})
+        if twice:
+            raise ValueError(f"versions named twice: {', '.join(map(str, twice))}")
+        stable = [served for served in self.versions if served.role is Role.STABLE]
+        if len(stable) != 1:
+            raise ValueError(f"exactly one version must have the role stable, not {len(stable)}")
+        resolve_split(self.traffic.split, self.versions)
+        return self
+
+    @property
+    def stable(self) -> Version:
+        """The version that must be able to answer."""
+        return next(served.version for served in self.versions if served.role is Role.STABLE)
+
+    @property
+    def weights(self) -> dict[Version, float]:
+        """Percentage of every version, 0 for one that the split leaves out."""
+        return resolve_split(self.traffic.split, self.versions)
+
+
+class Metadata(Part):
+    """Name of the endpoint: the ``model_id`` of requests."""
+
+    name: Annotated[str, AfterValidator(_endpoint_name)]
+
+
+class ModelEndpoint(Part):
+    """The endpoint file."""
+
+    api_version: Literal["raygate.io/v1alpha1"] = Field(alias="apiVersion")
+    kind: Literal["ModelEndpoint"]
+    metadata: Metadata
+    spec: Spec
+
+    @property
+    def name(self) -> str:
+        """Name of the endpoint."""
+        return self.metadata.name
+
+
+def parse(text: str, source: str) -> ModelEndpoint:
+    """Read an endpoint file.
+
+    Raises:
+        InvalidDocument: Names every field that is wrong, with its line.
+    """
+    return yaml_document.read(text, source, ModelEndpoint)
+
+
+def resolve_split(split: dict[str, float], versions: tuple[ServedVersion, ...]) -> dict[Version, float]:
+    """Percentages by version.
+
+    Args:
+        split: By version number or role.
+        versions: Those of the endpoint.
+
+    Raises:
+        ValueError: A key names no version or several, a version stands twice, a weight is negative or finer than
+            one of 10,000 slots, or they do not add up to 100.
+    """
+    weights: dict[Version, float] = {served.version: 0.0 for served in versions}
+    seen: set[Version] = set()
+    for key, weight in split.items():
+        named = [served.version for served in versions if key in (str(served.version), served.role.value)]
+        if len(named) != 1:
+            known = ", ".join(f"{served.version} ({served.role.value})" for served in versions)
+            raise ValueError(f"split: {key!r} names {len(named) or 'no'} versions; known: {known}")
+        if named[0] in seen:
+            raise ValueError(f"split: {named[0]} stands twice")
+        if weight < 0 or 0 < weight < SMALLEST_WEIGHT:
+            raise ValueError(
+                f"split: {key} has {weight:g}; a weight is 0 or at least {SMALLEST_WEIGHT:g} per cent"
+            )
+        seen.add(named[0])
+        weights[named[0]] = weight
+    total = sum(weights.values())
+    if abs(total - 100) > 1e-6:
+        raise ValueError(f"split: the weights add up to {total:g}, not to 100")
+    return weights

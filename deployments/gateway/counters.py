@@ -1,0 +1,92 @@
+"""What a gateway counts of every version, cumulatively, and the snapshot it sends."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from deployments.contracts.metric_names import LATENCY_BUCKETS_SECONDS, NO_VERSION, UNKNOWN_MODEL
+from deployments.contracts.snapshot import GatewaySnapshot, VersionCounts
+
+OK = "OK"
+RECENT_LATENCIES = 1024
+
+
+@dataclass(slots=True)
+class Recent:
+    """The last answers of one model, for ``/health``."""
+
+    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_LATENCIES))
+    last_answer: datetime | None = None
+
+    def p95_seconds(self) -> float | None:
+        """95th percentile of the last answers' latency, or None before the first."""
+        ordered = sorted(self.latencies)
+        return ordered[int(0.95 * (len(ordered) - 1))] if ordered else None
+
+
+class Counters:
+    """Counts requests; belongs to one event loop.
+
+    Args:
+        gateway: Identity of this replica's incarnation.
+    """
+
+    def __init__(self, gateway: str) -> None:
+        self.gateway = gateway
+        self._versions: dict[tuple[str, str], VersionCounts] = {}
+        self._recent: dict[str, Recent] = {}
+        self._sequence = 0
+
+    def of(self, model: str, version: str) -> VersionCounts:
+        """The figures of one version, made at first use so that its series exist before its first request."""
+        counts = self._versions.get((model, version))
+        if counts is None:
+            counts = VersionCounts(requests={}, latency_counts=[0] * (len(LATENCY_BUCKETS_SECONDS) + 1))
+            self._versions[(model, version)] = counts
+        return counts
+
+    def recent(self, model: str) -> Recent:
+        """The last answers of one model."""
+        return self._recent.setdefault(model, Recent())
+
+    def answered(self, counts: VersionCounts, model: str, seconds: float, now: datetime) -> None:
+        """Count a request that was answered."""
+        self._observe(counts, OK, seconds)
+        recent = self._recent.get(model) or self.recent(model)
+        recent.latencies.append(seconds)
+        recent.last_answer = now
+
+    def failed(self, model: str | None, version: str | None, code: str, seconds: float) -> None:
+        """Count a request that was refused or failed.
+
+        Args:
+            model: A model that is served here, or None: a caller's text never becomes a label.
+            version: The version that was chosen, or None.
+            code: Error code of the answer.
+            seconds: From arrival to answer.
+        """
+        self._observe(self.of(model or UNKNOWN_MODEL, version or NO_VERSION), code, seconds)
+
+    @staticmethod
+    def _observe(counts: VersionCounts, outcome: str, seconds: float) -> None:
+        counts.requests[outcome] = counts.requests.get(outcome, 0) + 1
+        counts.latency_counts[bisect_left(LATENCY_BUCKETS_SECONDS, seconds)] += 1
+        counts.latency_sum += seconds
+
+    def snapshot(
+        self, now: float, policy_epochs: Mapping[str, int], weights: Mapping[str, Mapping[str, float]]
+    ) -> GatewaySnapshot:
+        """All figures so far; each snapshot has the next sequence number."""
+        self._sequence += 1
+        return GatewaySnapshot(
+            gateway=self.gateway,
+            sequence=self._sequence,
+            sent=now,
+            policy_epochs=dict(policy_epochs),
+            weights={endpoint: dict(shares) for endpoint, shares in weights.items()},
+            versions=self._versions,
+        )

@@ -1,0 +1,114 @@
+"""The pools that a gateway knows: found, warmed, watched, kept while policies change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from deployments.contracts.model_version import ModelVersion, Version
+from deployments.contracts.traffic_policy import TrafficPolicy
+from deployments.contracts.wire import PoolDescription, PoolReply, PoolRequest
+from deployments.gateway.counters import Counters
+from deployments.gateway.dispatch import Clock, Dispatcher
+from deployments.gateway.row_validation import RowValidator
+from deployments.gateway.served_endpoint import ServedEndpoint, ServedVersion
+
+WARM_SECONDS = 10.0
+PROBE_SECONDS = 3.0
+_log = logging.getLogger("raygate.gateway")
+
+
+class Pool(Protocol):
+    """A version's pool as a gateway reaches it; ``PoolClient`` is the real one."""
+
+    async def describe(self, timeout_seconds: float) -> PoolDescription:
+        """Ask some replica what it serves."""
+        ...
+
+    async def predict(self, request: PoolRequest) -> PoolReply:
+        """Send rows and wait for their scores."""
+        ...
+
+
+Connect = Callable[[str], Awaitable[Pool]]
+
+
+class Pools:
+    """Turns policies into served endpoints.
+
+    Args:
+        connect: Finds the pool of an application.
+        counters: Where each version's figures are kept.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, connect: Connect, counters: Counters, clock: Clock) -> None:
+        self._connect, self._counters, self._clock = connect, counters, clock
+        self._clients: dict[ModelVersion, Pool] = {}
+        self._served: dict[ModelVersion, ServedVersion] = {}
+
+    async def serve(self, policies: tuple[TrafficPolicy, ...]) -> dict[str, ServedEndpoint]:
+        """The endpoints under new policies, their pools warmed.
+
+        A version that is known already keeps its queue and its calls in flight. A pool that does not describe
+        itself in time is left out: its endpoint serves what it can, and ``probe`` tries again.
+        """
+        wanted = {
+            ModelVersion(policy.model, version): policy for policy in policies for version in policy.versions
+        }
+        await asyncio.gather(*(self._warm(name, policy, WARM_SECONDS) for name, policy in wanted.items()))
+        for name in self._served.keys() - wanted.keys():
+            del self._served[name]
+            self._clients.pop(name, None)
+        return self.endpoints(policies)
+
+    def endpoints(self, policies: tuple[TrafficPolicy, ...]) -> dict[str, ServedEndpoint]:
+        """The endpoints with the versions that are known now."""
+        return {policy.endpoint: ServedEndpoint.under(policy, self._versions(policy)) for policy in policies}
+
+    async def probe(self, policies: tuple[TrafficPolicy, ...]) -> bool:
+        """Ask every pool whether it answers.
+
+        Returns:
+            Whether the set of versions changed, so that the endpoints must be made anew.
+        """
+        wanted = {
+            ModelVersion(policy.model, version): policy for policy in policies for version in policy.versions
+        }
+        before = {name: id(served) for name, served in self._served.items()}
+        await asyncio.gather(*(self._warm(name, policy, PROBE_SECONDS) for name, policy in wanted.items()))
+        return before != {name: id(served) for name, served in self._served.items()}
+
+    def _versions(self, policy: TrafficPolicy) -> dict[Version, ServedVersion]:
+        found = {version: self._served.get(ModelVersion(policy.model, version)) for version in policy.versions}
+        return {version: served for version, served in found.items() if served is not None}
+
+    async def _warm(self, name: ModelVersion, policy: TrafficPolicy, timeout_seconds: float) -> None:
+        try:
+            client = self._clients.get(name) or await self._connect(str(name))
+            self._clients[name] = client
+            described = await client.describe(timeout_seconds)
+        except Exception as error:  # whatever keeps a pool from answering, the others go on
+            _log.warning("pool %s does not describe itself: %s", name, type(error).__name__)
+            if name in self._served:
+                self._served[name].ready = False
+            self._clients.pop(name, None)
+            return
+        known = self._served.get(name)
+        if known is not None and known.digest == described.digest:
+            known.ready = True
+            known.dispatcher.redirect(client.predict, policy.limits)
+        else:
+            self._served[name] = self._describe(name, described, client, policy)
+
+    def _describe(
+        self, name: ModelVersion, described: PoolDescription, client: Pool, policy: TrafficPolicy
+    ) -> ServedVersion:
+        validator = RowValidator(described.schema)
+        dispatcher = Dispatcher(
+            str(name), validator, client.predict, policy.limits, self._clock, self._counters.gateway
+        )
+        counts = self._counters.of(name.model, str(name.version))
+        return ServedVersion(name, described.digest, described.metadata, validator, dispatcher, counts)

@@ -1,0 +1,24 @@
+"""Environment of every Ray process, on a laptop and on Kubernetes alike. Must be set before ``ray start``."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+SHARED_RAY_ENVIRONMENT = MappingProxyType(
+    {
+        # HAProxy in front and user code on the replica's loop: six times the requests of the default proxy.
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        # A gateway that is killed closes connections without an answer: another gateway may take the request.
+        # Predictions may run twice; what may not carries an idempotency key.
+        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+        "RAY_SERVE_HAPROXY_RETRIES": "3",
+        # Ray's first telemetry question would wait for an answer on a terminal.
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+)
+"""Variables with one value on head and workers everywhere; what differs by place is added there.
+
+``RAY_AUTH_MODE`` and the draining period are not here: a laptop has neither a token nor a load balancer that needs
+half a minute to notice.
+"""

@@ -1,0 +1,110 @@
+"""Where a Serve config goes: the port to a serving cluster, and the double that tests use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from deployments.rollout.serve_config import GATEWAY, ServeConfig
+
+RUNNING = "RUNNING"
+FAILED = frozenset({"DEPLOY_FAILED", "UNHEALTHY"})
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationState:
+    """One application as Serve sees it.
+
+    Attributes:
+        status: Serve's word for the application: ``RUNNING``, ``DEPLOYING``, ``DEPLOY_FAILED``, ...
+        healthy: Every deployment of it is ``HEALTHY`` too; the application's status alone does not say so.
+        message: Serve's explanation, if any.
+        config: What was deployed.
+        replicas: Replicas that run, over all deployments.
+    """
+
+    status: str
+    healthy: bool
+    message: str
+    config: dict[str, Any]
+    replicas: int
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it can take traffic."""
+        return self.status == RUNNING and self.healthy
+
+
+@dataclass(frozen=True, slots=True)
+class ServeState:
+    """What a cluster runs."""
+
+    applications: Mapping[str, ApplicationState]
+
+    @property
+    def gateway_config(self) -> dict[str, Any] | None:
+        """The ``user_config`` that the gateway has been given, or None if there is no gateway."""
+        gateway = self.applications.get(GATEWAY)
+        if gateway is None:
+            return None
+        config: dict[str, Any] | None = gateway.config["deployments"][0].get("user_config")
+        return config
+
+
+class ServeTarget(Protocol):
+    """A serving cluster."""
+
+    def state(self) -> ServeState:
+        """What runs now.
+
+        Raises:
+            TrafficNotApplied: The cluster cannot be asked.
+        """
+        ...
+
+    def put(self, config: ServeConfig) -> None:
+        """Ask for exactly this; returns when the request is taken, not when it is done.
+
+        Raises:
+            TrafficNotApplied: The cluster refused it or cannot be reached.
+        """
+        ...
+
+    def policy_epochs(self) -> dict[str, list[int]] | None:
+        """The policy epochs in force by endpoint, one entry a live gateway; None if nobody can tell."""
+        ...
+
+
+@dataclass
+class MemoryTarget:
+    """A cluster in memory: every application is up at once, unless it is told to fail.
+
+    Attributes:
+        puts: Every config that was asked for, in order.
+        broken: Applications that fail to deploy, with Serve's message.
+        on_put: Called before each put; raises to play a crash.
+    """
+
+    puts: list[ServeConfig] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+    on_put: Callable[[ServeConfig], None] = lambda config: None
+
+    def state(self) -> ServeState:
+        """What the last put asked for."""
+        applications = self.puts[-1]["applications"] if self.puts else []
+        return ServeState({config["name"]: self._application(config) for config in applications})
+
+    def put(self, config: ServeConfig) -> None:
+        """Take the config."""
+        self.on_put(config)
+        self.puts.append(config)
+
+    def policy_epochs(self) -> dict[str, list[int]]:
+        """One gateway, that follows at once."""
+        endpoints = (self.state().gateway_config or {}).get("endpoints", [])
+        return {policy["endpoint"]: [policy["policy_epoch"]] for policy in endpoints}
+
+    def _application(self, config: dict[str, Any]) -> ApplicationState:
+        message = self.broken.get(config["name"], "")
+        return ApplicationState("DEPLOY_FAILED" if message else RUNNING, not message, message, config, 1)

@@ -1,0 +1,15 @@
+"""Every command of ``raygate``, by the module that holds it."""
+
+from __future__ import annotations
+
+import typer
+
+from ray_apps.cli import endpoints, stack
+
+app = typer.Typer(
+    help="Serve versioned models on Ray behind a gateway that splits traffic.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+for command in (stack.up, stack.status, stack.down, endpoints.apply, endpoints.traffic):
+    app.command()(command)

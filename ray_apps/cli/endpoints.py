@@ -1,0 +1,64 @@
+"""Commands on endpoints: apply, traffic, render."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployments.contracts.errors import FieldProblem, InvalidDocument, InvalidVersion
+from deployments.contracts.model_version import Version
+from ray_apps.cli import console
+from ray_apps.settings import Settings
+
+EndpointFile = Annotated[Path, typer.Option("-f", "--file", help="endpoint file (kind ModelEndpoint)")]
+
+
+def apply(file: EndpointFile) -> None:
+    """Serve what an endpoint file says; returns when it is in force."""
+    from ray_apps.control import LocalControl
+
+    control = LocalControl(Settings())
+    with console.step(f"Serving {file}") as progress:
+        control.apply(file, progress)
+        control.wait_ready(progress=progress)
+
+
+def traffic(
+    endpoint: Annotated[str, typer.Argument(help="name of the endpoint, such as credit-risk")],
+    weights: Annotated[list[str], typer.Argument(help="VERSION=PERCENT, adding up to 100: 1.0.0=50 1.1.0=50")],
+) -> None:
+    """Change the traffic split; recorded, and in force when the command returns."""
+    from ray_apps.control import LocalControl
+
+    wanted = parse_weights(weights)
+    with console.step(f"{endpoint}: {', '.join(weights)}") as progress:
+        LocalControl(Settings()).set_traffic(endpoint, wanted, progress)
+
+
+def parse_weights(texts: list[str]) -> dict[Version, float]:
+    """Read ``1.0.0=50``.
+
+    Raises:
+        InvalidDocument: A text is not a version and a percentage, a version stands twice, or the sum is not 100.
+    """
+    weights: dict[Version, float] = {}
+    problems = []
+    for text in texts:
+        version, _, percent = text.partition("=")
+        try:
+            number, weight = Version.parse(version), float(percent)
+        except (InvalidVersion, ValueError):
+            problems.append(FieldProblem(text, "is not VERSION=PERCENT, such as 1.0.0=50"))
+            continue
+        if number in weights or not 0 <= weight <= 100:
+            problems.append(
+                FieldProblem(text, "stands twice" if number in weights else "is not between 0 and 100")
+            )
+        weights[number] = weight
+    if not problems and abs(sum(weights.values()) - 100) > 1e-6:
+        problems.append(FieldProblem("weights", f"add up to {sum(weights.values()):g}, not to 100"))
+    if problems:
+        raise InvalidDocument("traffic", tuple(problems))
+    return weights

@@ -1,0 +1,195 @@
+"""The local control plane: endpoint files and traffic overrides, decided, written, applied."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from deployments.contracts import endpoint as endpoint_file
+from deployments.contracts.endpoint import ModelEndpoint
+from deployments.contracts.errors import FieldProblem, InvalidDocument, TrafficNotApplied, UnknownEndpoint
+from deployments.contracts.model_version import ModelVersion, Version
+from deployments.contracts.traffic_policy import GatewayConfig
+from deployments.rollout import policy
+from deployments.rollout.apply import Applier
+from deployments.rollout.dashboard_target import DashboardTarget
+from deployments.rollout.endpoint_store import EndpointStore, WantedEndpoint
+from deployments.rollout.serve_config import Platform, Pool
+from deployments.runtime import package
+from deployments.runtime.model_store import ModelStore
+from ray_apps.settings import Settings
+
+Progress = Callable[[str], None]
+
+
+def _silent(message: str) -> None:
+    """Show nothing."""
+
+
+class LocalControl:
+    """Endpoints of the local stack; its state survives restarts in ``<state>/endpoints.db``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.store = EndpointStore(settings.state / "endpoints.db")
+        self._models = ModelStore(settings.models)
+        target = DashboardTarget(settings.dashboard_url, settings.metrics_url)
+        self._applier = Applier(target, local_platform(settings))
+
+    def apply(self, endpoint: Path, progress: Progress = _silent) -> None:
+        """Serve what an endpoint file says; blocks until it is in force.
+
+        Applying an unchanged file moves no traffic: an override of the weights stays. It does repair what Serve
+        does not run and should.
+
+        Raises:
+            InvalidDocument: The file, or a version of it is not in the model store.
+            DeployFailed: A pool did not come up; the split is what it was.
+            TrafficNotApplied: The stack is not up, or did not take the policies over.
+        """
+        document = endpoint_file.parse(_read(endpoint), str(endpoint))
+        wanted = self.store.endpoints()
+        _one_endpoint_a_model(document, wanted, str(endpoint))
+        before = wanted.get(document.name)
+        if before is not None and before.document == document:
+            self._make_it_so(wanted, progress)
+            return
+        made = policy.from_document(document, self.store.last_epoch() + 1, before.policy if before else None)
+        after = WantedEndpoint(document, before.generation + 1 if before else 1, made)
+        wanted = {**wanted, document.name: after}
+        pools = self._pools(wanted)
+        self._applier.bring_up(pools, progress)
+        self.store.decide(after, "apply", {"weights": _readable(after)}, datetime.now(UTC))
+        self._applier.switch(pools, _gateway_config(wanted), progress)
+
+    def restore(self, progress: Progress = _silent) -> bool:
+        """Serve again what was served before a restart; False if nothing ever was."""
+        wanted = self.store.endpoints()
+        if wanted:
+            self._make_it_so(wanted, progress)
+        return bool(wanted)
+
+    def set_traffic(self, name: str, weights: Mapping[Version, float], progress: Progress = _silent) -> None:
+        """Override an endpoint's weights; recorded, and kept until its file changes.
+
+        Raises:
+            UnknownEndpoint: Nothing of that name was applied.
+            UnknownVersion: A version is not one of the endpoint's.
+            ValueError: The weights do not add up to 100.
+            TrafficNotApplied: The gateways did not follow.
+        """
+        wanted = self.store.endpoints()
+        if name not in wanted:
+            raise UnknownEndpoint(name, tuple(wanted))
+        before = wanted[name]
+        made = policy.with_weights(before.policy, weights, self.store.last_epoch() + 1)
+        after = WantedEndpoint(before.document, before.generation, made)
+        wanted = {**wanted, name: after}
+        self.store.decide(after, "traffic", {"weights": _readable(after)}, datetime.now(UTC))
+        self._applier.switch(self._pools(wanted), _gateway_config(wanted), progress)
+
+    def wait_ready(self, timeout_s: float = 60.0, progress: Progress = _silent) -> None:
+        """Wait until ``/ready`` answers 200.
+
+        Raises:
+            TrafficNotApplied: It does not in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        url, seen = f"{self._settings.api_url}/ready", "no answer"
+        while time.monotonic() < deadline:
+            try:
+                response = httpx.get(url, timeout=5)
+                if response.status_code == 200:
+                    progress("ready")
+                    return
+                seen = f"{response.status_code} {response.text[:300]}"
+            except httpx.HTTPError as error:
+                seen = str(error)
+            time.sleep(0.1)
+        raise TrafficNotApplied(f"{url} is not ready after {timeout_s:g} s: {seen}")
+
+    def _make_it_so(self, wanted: Mapping[str, WantedEndpoint], progress: Progress) -> None:
+        pools = self._pools(wanted)
+        self._applier.bring_up(pools, progress)
+        self._applier.switch(pools, _gateway_config(wanted), progress)
+
+    def _pools(self, wanted: Mapping[str, WantedEndpoint]) -> list[Pool]:
+        return [
+            pool
+            for endpoint in wanted.values()
+            for pool in pools_of(endpoint.document, self._models, str(endpoint))
+        ]
+
+
+def local_platform(settings: Settings) -> Platform:
+    """This machine, as the Serve config sees it."""
+    return Platform(
+        environment=settings.environment,
+        host=settings.host,
+        http_port=settings.http_port,
+        metrics_port=settings.metrics_port,
+        gateway_replicas=settings.gateway_replicas,
+    )
+
+
+def pools_of(document: ModelEndpoint, models: ModelStore, source: str) -> list[Pool]:
+    """The pools of an endpoint's versions, each with the digest of the package in the store.
+
+    Raises:
+        InvalidDocument: The store does not hold a version; names those that it holds.
+    """
+    known = models.versions(document.spec.model)
+    missing = tuple(
+        FieldProblem(
+            f"spec.versions[{position}].version",
+            f"{document.spec.model} {served.version} is not in the model store {models.root}; "
+            f"there: {', '.join(map(str, known)) or 'no version of it'}",
+        )
+        for position, served in enumerate(document.spec.versions)
+        if served.version not in known
+    )
+    if missing:
+        raise InvalidDocument(source, missing)
+    pools = []
+    for served in document.spec.versions:
+        directory = models.find(document.spec.model, served.version)
+        pools.append(
+            Pool(
+                name=ModelVersion(document.spec.model, served.version),
+                package_directory=str(directory),
+                digest=package.digest_of(directory),
+                scaling=served.scaling,
+                resources=served.resources,
+            )
+        )
+    return pools
+
+
+def _gateway_config(wanted: Mapping[str, WantedEndpoint]) -> GatewayConfig:
+    return GatewayConfig(endpoints=tuple(endpoint.policy for endpoint in wanted.values()))
+
+
+def _read(endpoint: Path) -> str:
+    try:
+        return endpoint.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidDocument(str(endpoint), (FieldProblem("file", f"cannot be read: {error}"),)) from error
+
+
+def _one_endpoint_a_model(document: ModelEndpoint, wanted: Mapping[str, WantedEndpoint], source: str) -> None:
+    """A pool is named for its model version, so two endpoints cannot serve one model."""
+    for other in wanted.values():
+        if other.document.name != document.name and other.document.spec.model == document.spec.model:
+            problem = f"{document.spec.model} is served by the endpoint {other.document.name} already"
+            raise InvalidDocument(source, (FieldProblem("spec.model", problem),))
+
+
+def _readable(wanted: WantedEndpoint) -> dict[str, float]:
+    weights: dict[str, float] = {str(version): 0.0 for version in wanted.policy.versions}
+    for version, slots in wanted.policy.slots:
+        weights[str(version)] += slots / 100
+    return weights

@@ -1,0 +1,137 @@
+"""Ports that the stack needs, and who holds them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psutil
+
+from deployments.contracts.errors import PortInUse, RaygateError
+from ray_apps.local.processes import describe, stack_of
+from ray_apps.settings import Settings
+
+_EVERY_ADDRESS = "0.0.0.0"
+
+
+class PortsInUse(RaygateError):
+    """Some of the ports that the stack needs cannot be had; all of them at once."""
+
+    def __init__(self, ports: tuple[PortInUse, ...]) -> None:
+        super().__init__(ports)
+        self.ports = ports
+
+    def __str__(self) -> str:
+        return "\n".join(str(port) for port in self.ports)
+
+
+@dataclass(frozen=True, slots=True)
+class NeededPort:
+    """A port that something of the stack will listen on.
+
+    Attributes:
+        number: TCP port.
+        purpose: For people, such as ``API``.
+        setting: Environment variable that moves it.
+        address: Address that will be bound.
+    """
+
+    number: int
+    purpose: str
+    setting: str
+    address: str = _EVERY_ADDRESS
+
+
+def needed_ports(settings: Settings, with_mlflow: bool) -> tuple[NeededPort, ...]:
+    """Every fixed port of a stack. Replicas and Ray's workers take free ones."""
+    ports = (
+        NeededPort(settings.http_port, "API", "RAYGATE_HTTP_PORT", settings.host or _EVERY_ADDRESS),
+        NeededPort(settings.dashboard_port, "Ray dashboard", "RAYGATE_DASHBOARD_PORT", "127.0.0.1"),
+        NeededPort(settings.ray_port, "Ray GCS", "RAYGATE_RAY_PORT"),
+        NeededPort(settings.ray_client_port, "Ray client server", "RAYGATE_RAY_CLIENT_PORT"),
+        NeededPort(settings.metrics_port, "metrics", "METRICS_PORT"),
+        NeededPort(settings.haproxy_metrics_port, "HAProxy metrics", "RAYGATE_HAPROXY_METRICS_PORT"),
+        NeededPort(settings.haproxy_stats_port, "HAProxy statistics", "RAYGATE_HAPROXY_STATS_PORT"),
+    )
+    mlflow = NeededPort(settings.mlflow_port, "MLflow", "RAYGATE_MLFLOW_PORT", "127.0.0.1")
+    return (*ports, mlflow) if with_mlflow else ports
+
+
+def check_free(ports: Iterable[NeededPort]) -> None:
+    """Make sure that every port can be bound.
+
+    Raises:
+        PortsInUse: Some cannot: each with its holder and the setting that moves it.
+    """
+    needed = tuple(ports)
+    problems = [*_wanted_twice(needed), *(problem for port in needed if (problem := _problem(port)))]
+    if problems:
+        raise PortsInUse(tuple(problems))
+
+
+def _wanted_twice(ports: tuple[NeededPort, ...]) -> list[PortInUse]:
+    by_number: dict[int, list[NeededPort]] = defaultdict(list)
+    for port in ports:
+        by_number[port.number].append(port)
+    return [
+        PortInUse(number, port.purpose, f"the stack's own {first.purpose}; {_elsewhere(port)}")
+        for number, (first, *others) in by_number.items()
+        for port in others
+    ]
+
+
+def _problem(port: NeededPort) -> PortInUse | None:
+    refusal = _refusal(port)
+    if refusal is None:
+        return None
+    if refusal.errno != errno.EADDRINUSE:
+        return PortInUse(port.number, port.purpose, f"the system ({refusal.strerror}); {_elsewhere(port)}")
+    holder = _holder(port.number)
+    if holder is None and _refusal(port) is None:
+        # It ended between the two looks.
+        return None
+    return PortInUse(port.number, port.purpose, f"{_who(holder)}; {_elsewhere(port)}")
+
+
+def _refusal(port: NeededPort) -> OSError | None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As a server would: a connection of the last run in TIME_WAIT is no holder.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((port.address, port.number))
+        except OSError as error:
+            return error
+    return None
+
+
+def _elsewhere(port: NeededPort) -> str:
+    return f"{port.setting} moves it"
+
+
+def _who(holder: psutil.Process | None) -> str:
+    if holder is None:
+        return "a process that we may not see, so another user's (`sudo ss -ltnp` shows it)"
+    if stack_of(holder) is None:
+        return describe(holder)
+    directory = holder.environ().get("RAYGATE_STATE_DIRECTORY", "unknown")
+    return f"{describe(holder)}, started by an earlier raygate with state directory {directory}"
+
+
+def _holder(number: int) -> psutil.Process | None:
+    """The process that listens on a port, else one that has it as its end of a connection, if it may be seen.
+
+    Asked process by process, because the list of all sockets needs root on some systems.
+    """
+    connected = None
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            for connection in process.net_connections(kind="tcp"):
+                if connection.laddr and connection.laddr.port == number:
+                    if connection.status == psutil.CONN_LISTEN:
+                        return process
+                    connected = connected or process
+    return connected

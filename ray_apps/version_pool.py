@@ -1,0 +1,22 @@
+"""Import path of every version pool's Serve application."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+from ray.serve import Application
+
+from deployments.version_pool import VersionPoolDeployment
+
+
+class VersionPoolArguments(BaseModel):
+    """Arguments in the Serve config: which package, and its digest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    package_directory: str
+    digest: str
+
+
+def build(args: VersionPoolArguments) -> Application:
+    """The application of one version's pool."""
+    return VersionPoolDeployment.bind(args.package_directory, args.digest)

@@ -1,0 +1,74 @@
+"""Telling skl2onnx about every model and transformer that it does not know by itself."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from deployments.runtime.boosters import LightGBMBooster
+from deployments.runtime.transformers.missing_category import MissingCategory
+from training.converters import null_text
+
+_CLASSIFIER_OPTIONS = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
+
+
+@cache
+def register() -> None:
+    """Register all of them; skl2onnx keeps its table for the life of the process."""
+    from skl2onnx import update_registered_converter
+    from sklearn.impute import SimpleImputer
+
+    update_registered_converter(
+        MissingCategory,
+        "RaygateMissingCategory",
+        null_text.missing_category_shapes,
+        null_text.convert_missing_category,
+    )
+    update_registered_converter(
+        SimpleImputer, "SklearnSimpleImputer", null_text.simple_imputer_shapes, null_text.convert_simple_imputer
+    )
+    _register_lightgbm(update_registered_converter)
+    _register_xgboost(update_registered_converter)
+
+
+def _register_lightgbm(update: Any) -> None:
+    from lightgbm import LGBMClassifier, LGBMRegressor
+    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+
+    for classifier in (LGBMClassifier, LightGBMBooster):
+        update(
+            classifier,
+            f"LightGbm{classifier.__name__}",
+            calculate_linear_classifier_output_shapes,
+            convert_lightgbm,
+            options=_CLASSIFIER_OPTIONS,
+        )
+    update(
+        LGBMRegressor,
+        "LgbmRegressor",
+        calculate_linear_regressor_output_shapes,
+        convert_lightgbm,
+        options={"split": None},
+    )
+
+
+def _register_xgboost(update: Any) -> None:
+    from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+    from xgboost import XGBClassifier, XGBRegressor
+
+    update(
+        XGBClassifier,
+        "XGBoostXGBClassifier",
+        calculate_linear_classifier_output_shapes,
+        convert_xgboost,
+        options=_CLASSIFIER_OPTIONS,
+    )
+    update(XGBRegressor, "XGBoostXGBRegressor", calculate_linear_regressor_output_shapes, convert_xgboost)

@@ -1,0 +1,74 @@
+"""Reading the feature schema off training rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from deployments.contracts.errors import FieldProblem, InvalidRows
+from deployments.contracts.feature_schema import Feature, FeatureKind, FeatureSchema
+
+MOST_CATEGORIES = 1000
+"""A text column with more distinct values is free text."""
+
+
+def infer(rows: pd.DataFrame) -> FeatureSchema:
+    """Return the schema of the columns, in their order, from what these rows hold.
+
+    Raises:
+        InvalidRows: A column is neither numbers, booleans nor texts, or holds nothing.
+    """
+    problems: list[FieldProblem] = []
+    features: list[Feature] = []
+    for name, column in rows.items():
+        try:
+            features.append(_feature(str(name), column))
+        except ValueError as error:
+            problems.append(FieldProblem(str(name), str(error)))
+    if problems:
+        raise InvalidRows(tuple(problems))
+    return FeatureSchema(features=tuple(features))
+
+
+def _feature(name: str, column: Any) -> Feature:
+    values = column.dropna()
+    nullable = len(values) < len(column)
+    if values.empty:
+        raise ValueError("every row is null; exclude the column")
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        values = values.astype(column.dtype.categories.dtype)
+    if _are_booleans(values):
+        return Feature(name=name, kind=FeatureKind.BOOLEAN, nullable=nullable)
+    if pd.api.types.is_numeric_dtype(values):
+        return _number(name, values.to_numpy(dtype=np.float64), nullable, integral=column.dtype.kind in "iu")
+    texts = {value for value in values.tolist() if isinstance(value, str)}
+    if len(texts) < values.nunique():
+        other = next(value for value in values.tolist() if not isinstance(value, str))
+        raise ValueError(
+            f"holds {other!r} ({type(other).__name__}); a column holds numbers, booleans or texts, not a mixture "
+            "and not dates: derive a number first"
+        )
+    if len(texts) > MOST_CATEGORIES:
+        return Feature(name=name, kind=FeatureKind.TEXT, nullable=nullable)
+    return Feature(name=name, kind=FeatureKind.CATEGORY, nullable=nullable, categories=tuple(sorted(texts)))
+
+
+def _are_booleans(values: Any) -> bool:
+    if pd.api.types.is_bool_dtype(values):
+        return True
+    return bool(values.dtype == object and all(isinstance(value, (bool, np.bool_)) for value in values.tolist()))
+
+
+def _number(name: str, values: np.ndarray[Any, np.dtype[np.float64]], nullable: bool, integral: bool) -> Feature:
+    if not np.isfinite(values).all():
+        raise ValueError("holds infinity; a number must be finite or null")
+    return Feature(
+        name=name,
+        kind=FeatureKind.NUMBER,
+        nullable=nullable,
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        integral=integral,
+    )
