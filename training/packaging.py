@@ -136,7 +136,7 @@ def choose_path(model: FittedModel, sample: pd.DataFrame, held_out: pd.DataFrame
 def _gated(model: FittedModel, native: NativeModel, rows: Columns) -> ServedModel:
     try:
         graph = compilation.compile_graph(model.estimator, model.schema, model.task, model.classes)
-        compiled = CompiledModel(graph, model.schema)
+        compiled = CompiledModel(graph)
     except Exception as error:  # no converter, or a graph that onnxruntime refuses
         return ServedModel(model, native, None, parity.not_compiled(f"not compiled: {error}"))
     outcome = parity.compare(native, compiled, rows, model.task, model.threshold)

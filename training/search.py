@@ -74,7 +74,8 @@ def run(subject: Subject, search: Search, scratch: Path, on_trial: Callable[[int
     Raises:
         PackagingFailed: No trial succeeded.
     """
-    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # Tune reads it when a run starts
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # Tune reads these when a run starts
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new reporter prints even when told to be silent
     from ray import tune
 
     mode = "min" if search.metric in evaluation.LOWER_IS_BETTER else "max"

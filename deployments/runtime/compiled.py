@@ -8,7 +8,6 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from deployments.contracts.feature_schema import FeatureSchema
 from deployments.contracts.wire import Columns, Floats
 from deployments.runtime.null_text import NULL_TEXT
 
@@ -19,6 +18,9 @@ TEXTUAL_INPUT = "textual"
 SCORES_OUTPUT = "scores"
 """float (n, k) in the order of the metadata's classes; (n, 1) for a regression."""
 
+_OUTPUTS = [SCORES_OUTPUT]
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 class CompiledModel:
     """Scores from a graph with one tensor for all numbers and one for all texts.
@@ -26,16 +28,14 @@ class CompiledModel:
     Two inputs, because each further one costs more than the model itself on a single row.
 
     Args:
-        graph: The serialised ONNX graph.
-        schema: The features in the order of the graph's tensors.
+        graph: The serialised ONNX graph; its tensors have the order of the schema's numeric and textual features.
     """
 
-    def __init__(self, graph: bytes, schema: FeatureSchema) -> None:
+    def __init__(self, graph: bytes) -> None:
         self._session = onnxruntime.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
         wanted = {entry.name for entry in self._session.get_inputs()}
         self._takes_numbers = NUMERIC_INPUT in wanted
         self._takes_texts = TEXTUAL_INPUT in wanted
-        self._textual = len(schema.textual)
 
     def predict(self, columns: Columns) -> Floats:
         """Return float64 (n, k) scores.
@@ -47,24 +47,26 @@ class CompiledModel:
         if self._takes_numbers:
             feed[NUMERIC_INPUT] = _numbers(columns)
         if self._takes_texts:
-            feed[TEXTUAL_INPUT] = _texts(columns, self._textual)
-        (scores,) = self._session.run([SCORES_OUTPUT], feed)
-        return np.asarray(scores, dtype=np.float64)
+            feed[TEXTUAL_INPUT] = _texts(columns)
+        scores: NDArray[Any] = self._session.run(_OUTPUTS, feed)[0]
+        return scores.astype(np.float64)
 
 
 def _numbers(columns: Columns) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # beyond float32 is infinite there: the predictor asks the native path then
-        numbers = columns.numeric.astype(np.float32)
+    # What float32 cannot hold saturates; it would be infinite, and many a model makes NaN of that.
+    numbers = np.minimum(np.maximum(columns.numeric, -_LARGEST), _LARGEST).astype(np.float32)
     if not columns.valid.all():
         numbers[~columns.valid] = np.nan
     return numbers
 
 
-def _texts(columns: Columns, width: int) -> NDArray[np.object_]:
-    texts = np.empty((len(columns), width), dtype=object)
-    for position, column in enumerate(columns.textual):
-        texts[:, position] = [NULL_TEXT if text is None else text for text in column] if None in column else column
-    return texts
+def _texts(columns: Columns) -> NDArray[np.object_]:
+    textual = columns.textual
+    for column in textual:
+        if None in column:
+            textual = tuple([NULL_TEXT if text is None else text for text in column] for column in textual)
+            break
+    return np.array(textual, dtype=object).T
 
 
 def _options() -> onnxruntime.SessionOptions:

@@ -83,7 +83,7 @@ class Predictor:
         return NativeModel.load(self.package)
 
     def _compiled(self) -> Scorer:
-        return CompiledModel(self.package.read(COMPILED_GRAPH), self.package.schema)
+        return CompiledModel(self.package.read(COMPILED_GRAPH))
 
     def _isolated(self, columns: Columns) -> Scored:
         """The batch raised: score halves of it, until the rows that raise stand alone."""

@@ -14,6 +14,7 @@ from ray_apps.local.leftovers import clean_leftovers, end_all, remove_sockets, s
 from ray_apps.local.places import Places
 from ray_apps.local.ports import check_free, needed_ports
 from ray_apps.local.processes import end, stack_processes
+from ray_apps.local.ray_environment import replica_ports
 from ray_apps.local.run_state import Phase, RunningProcess, StackRun, read_run
 from ray_apps.local.serve_api import shut_down_serve
 from ray_apps.settings import Settings
@@ -70,7 +71,7 @@ def start(settings: Settings, with_mlflow: bool, say: Say) -> subprocess.Popen[b
     clean_leftovers(places, say)
     with_page = with_mlflow and mlflow_page.has_own_page(settings)
     ports = needed_ports(settings, with_page)
-    check_free(ports)
+    check_free(ports, replica_ports(settings))
     places.create()
     ray = ray_cluster.start_ray(settings)
     run = StackRun(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -61,27 +60,34 @@ def needed_ports(settings: Settings, with_mlflow: bool) -> tuple[NeededPort, ...
     return (*ports, mlflow) if with_mlflow else ports
 
 
-def check_free(ports: Iterable[NeededPort]) -> None:
+def check_free(ports: Iterable[NeededPort], replica_ports: range = range(0)) -> None:
     """Make sure that every port can be bound.
+
+    Args:
+        ports: What is needed.
+        replica_ports: Where Serve will look for free ports: it would take a needed one whose owner starts late.
 
     Raises:
         PortsInUse: Some cannot: each with its holder and the setting that moves it.
     """
     needed = tuple(ports)
-    problems = [*_wanted_twice(needed), *(problem for port in needed if (problem := _problem(port)))]
+    problems = [
+        *_wanted_twice(needed, replica_ports),
+        *(problem for port in needed if (problem := _problem(port))),
+    ]
     if problems:
         raise PortsInUse(tuple(problems))
 
 
-def _wanted_twice(ports: tuple[NeededPort, ...]) -> list[PortInUse]:
-    by_number: dict[int, list[NeededPort]] = defaultdict(list)
+def _wanted_twice(ports: tuple[NeededPort, ...], replica_ports: range) -> list[PortInUse]:
+    owners: dict[int, str] = {}
+    problems = []
     for port in ports:
-        by_number[port.number].append(port)
-    return [
-        PortInUse(number, port.purpose, f"the stack's own {first.purpose}; {_elsewhere(port)}")
-        for number, (first, *others) in by_number.items()
-        for port in others
-    ]
+        owner = "replicas (from RAYGATE_REPLICA_PORT_BASE on)" if port.number in replica_ports else None
+        if owner := owner or owners.get(port.number):
+            problems.append(PortInUse(port.number, port.purpose, f"the stack's own {owner}; {_elsewhere(port)}"))
+        owners.setdefault(port.number, port.purpose)
+    return problems
 
 
 def _problem(port: NeededPort) -> PortInUse | None:

@@ -11,9 +11,9 @@ from ray_apps.settings import Settings
 STACK_VARIABLE = "RAYGATE_STACK"
 """Carried by every process of a stack and inherited by what it starts: how leftovers are recognised."""
 
-# Half of a stack's thousand ports for HTTP, a part of the rest for gRPC. A freed port rests for 150 s before Serve
+# A stack's replicas have a thousand ports, most of them for HTTP. A freed port rests for 150 s before Serve
 # gives it to another replica, so the range must hold all replicas of a few rollouts.
-_HTTP_PORTS, _GRPC_PORTS = range(0, 800), range(800, 1000)
+_HTTP_PORTS, _GRPC_PORTS = 800, 200
 
 
 def ray_environment(settings: Settings) -> dict[str, str]:
@@ -23,7 +23,8 @@ def ray_environment(settings: Settings) -> dict[str, str]:
     gets a place of this stack.
     """
     haproxy = Places(settings.state).haproxy
-    first = settings.replica_port_base
+    replicas = replica_ports(settings)
+    http, grpc = replicas[:_HTTP_PORTS], replicas[_HTTP_PORTS:]
     return {
         **SHARED_RAY_ENVIRONMENT,
         # One person's machine; set all the same, because `serve run` may have left a token that turns it on.
@@ -37,14 +38,19 @@ def ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(settings.haproxy_metrics_port),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(settings.haproxy_stats_port),
-        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first + _HTTP_PORTS.start),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + _HTTP_PORTS.stop - 1),
-        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(first + _GRPC_PORTS.start),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(first + _GRPC_PORTS.stop - 1),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(http[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(http[-1]),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(grpc[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc[-1]),
         # Ray's own exporters: a free port instead of a fixed one.
         "AUTOSCALER_METRIC_PORT": "0",
         "DASHBOARD_METRIC_PORT": "0",
     }
+
+
+def replica_ports(settings: Settings) -> range:
+    """Ports that Serve may give to replicas."""
+    return range(settings.replica_port_base, settings.replica_port_base + _HTTP_PORTS + _GRPC_PORTS)
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:

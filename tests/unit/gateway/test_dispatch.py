@@ -1,0 +1,205 @@
+import asyncio
+
+import pytest
+
+from deployments.contracts.errors import DeadlineExceeded, Overloaded, PoolUnavailable, WireMismatch
+from deployments.contracts.feature_schema import FeatureSchema
+from deployments.contracts.traffic_policy import Limits
+from deployments.gateway.dispatch import Dispatcher
+from deployments.gateway.row_validation import RowValidator
+
+
+class Clock:
+    """Monotonic seconds that stand still until a test moves them."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def dispatch(pool, schema, clock):
+    """A dispatcher over the pool, with any limits."""
+
+    def make(**limits):
+        made = Limits(**limits)
+        return Dispatcher("credit_risk_v1.0.0", RowValidator(schema), pool.predict, made, clock, "gateway-1")
+
+    return make
+
+
+@pytest.fixture
+def send(schema, row, clock):
+    """Submit one request of rows with the given incomes."""
+
+    def submit(dispatcher, *incomes, seconds=5.0):
+        rows = RowValidator(schema).validate([{**row, "Income": income} for income in incomes])
+        ids = [f"id-{income}" for income in incomes]
+        return dispatcher.submit(rows, ids, clock.now + seconds, 100)
+
+    return submit
+
+
+def test_a_lone_row_leaves_at_once(dispatch, send, pool, run):
+    async def scenario():
+        return await send(dispatch(), 0.25)
+
+    scores = run(scenario())
+    assert scores.values.tolist() == [[0.75, 0.25]]
+    assert [len(call.columns) for call in pool.calls] == [1]
+
+
+def test_rows_that_come_while_calls_are_in_flight_leave_together(dispatch, send, pool, run):
+    async def scenario():
+        pool.gate = asyncio.Event()
+        dispatcher = dispatch(callsInFlight=1)
+        answers = [send(dispatcher, income / 100) for income in range(10)]
+        await asyncio.sleep(0)
+        pool.gate.set()
+        return await asyncio.gather(*answers)
+
+    scores = run(scenario())
+    assert [len(call.columns) for call in pool.calls] == [1, 9]
+    assert [score.values[0, 1] for score in scores] == [income / 100 for income in range(10)]
+
+
+def test_a_call_takes_no_more_rows_than_allowed_but_never_splits_a_request(dispatch, send, pool, run):
+    async def scenario():
+        pool.gate = asyncio.Event()
+        dispatcher = dispatch(callsInFlight=1, maxCallRows=4)
+        answers = [send(dispatcher, 0.1), *(send(dispatcher, 0.1, 0.2, 0.3) for _ in range(2))]
+        answers.append(send(dispatcher, *[0.5] * 9))
+        await asyncio.sleep(0)
+        pool.gate.set()
+        return await asyncio.gather(*answers)
+
+    scores = run(scenario())
+    assert [len(call.columns) for call in pool.calls] == [1, 3, 3, 9]
+    assert [len(score.values) for score in scores] == [1, 3, 3, 9]
+
+
+def test_one_bad_row_in_a_call_is_nobody_elses_problem(dispatch, pool, schema, row, clock, run):
+    pool.row_errors = {"freelance": "model_error"}
+
+    async def scenario():
+        pool.gate = asyncio.Event()
+        dispatcher, validator = dispatch(callsInFlight=1), RowValidator(schema)
+        jobs = ["fixed", "fixed", "freelance", "fixed"]
+        answers = [
+            dispatcher.submit(validator.validate([{**row, "Job": job}]), [job], clock.now + 5, 10) for job in jobs
+        ]
+        await asyncio.sleep(0)
+        pool.gate.set()
+        return await asyncio.gather(*answers)
+
+    scores = run(scenario())
+    assert [score.errors for score in scores] == [{}, {}, {0: "model_error"}, {}]
+
+
+def test_a_call_that_fails_in_transport_is_repeated(dispatch, send, pool, run):
+    pool.failures = [ConnectionError("replica died"), ConnectionError("so did that one")]
+    dispatcher = dispatch()
+
+    async def scenario():
+        return await send(dispatcher, 0.5)
+
+    assert run(scenario()).attempts == 3
+    assert dispatcher.retries == 2
+
+
+def test_after_the_last_attempt_the_caller_is_told_and_the_next_one_is_served(dispatch, send, pool, run):
+    pool.failures = [ConnectionError("gone")] * 2
+    dispatcher = dispatch(attempts=2)
+
+    async def scenario():
+        with pytest.raises(PoolUnavailable):
+            await send(dispatcher, 0.5)
+        return await send(dispatcher, 0.25)
+
+    assert run(scenario()).values[0, 1] == 0.25
+    assert dispatcher.backlog == 0
+
+
+def test_a_pool_that_hangs_is_given_up_at_the_deadline(dispatch, send, pool, run):
+    async def scenario():
+        pool.gate = asyncio.Event()
+        await send(dispatch(attemptSeconds=0.02, attempts=2), 0.5)
+
+    with pytest.raises(PoolUnavailable):
+        run(scenario())
+
+
+def test_a_row_that_waited_past_its_deadline_is_not_sent(dispatch, send, pool, clock, run):
+    async def scenario():
+        pool.gate = asyncio.Event()
+        dispatcher = dispatch(callsInFlight=1)
+        first, late = send(dispatcher, 0.1), send(dispatcher, 0.2, seconds=1.0)
+        await asyncio.sleep(0)
+        clock.now += 2
+        pool.gate.set()
+        await first
+        with pytest.raises(DeadlineExceeded):
+            await late
+
+    run(scenario())
+    assert [call.prediction_ids for call in pool.calls] == [["id-0.1"]]
+
+
+def test_a_full_queue_refuses_instead_of_growing(dispatch, send, pool, run):
+    async def scenario():
+        pool.gate = asyncio.Event()
+        dispatcher = dispatch(callsInFlight=1, maxWaitingRows=2)
+        answers = [send(dispatcher, 0.1) for _ in range(3)]
+        with pytest.raises(Overloaded, match="2 rows wait"):
+            send(dispatcher, 0.1)
+        pool.gate.set()
+        await asyncio.gather(*answers)
+        return dispatcher.backlog
+
+    assert run(scenario()) == 0
+
+
+def test_a_pool_with_another_schema_is_a_typed_refusal_and_not_a_guess(dispatch, send, pool, schema, run):
+    pool.schema = FeatureSchema(features=schema.features[:3])
+
+    async def scenario():
+        await send(dispatch(), 0.1)
+
+    with pytest.raises(WireMismatch):
+        run(scenario())
+    assert len(pool.calls) == 1
+
+
+def test_a_caller_that_left_takes_no_place_in_the_next_call(dispatch, send, pool, run):
+    async def scenario():
+        pool.gate = asyncio.Event()
+        dispatcher = dispatch(callsInFlight=1)
+        answers = [send(dispatcher, 0.1) for _ in range(3)]
+        await asyncio.sleep(0)
+        answers[1].cancel()
+        pool.gate.set()
+        await answers[2]
+        return dispatcher.backlog
+
+    assert run(scenario()) == 0
+    assert [len(call.columns) for call in pool.calls] == [1, 1]
+
+
+def test_the_pool_is_told_how_many_rows_stand_behind_a_call(dispatch, send, pool, run):
+    async def scenario():
+        pool.gate = asyncio.Event()
+        dispatcher = dispatch(callsInFlight=1, maxCallRows=2)
+        answers = [send(dispatcher, 0.1) for _ in range(4)]
+        await asyncio.sleep(0)
+        pool.gate.set()
+        await asyncio.gather(*answers)
+
+    run(scenario())
+    assert [call.backlog for call in pool.calls] == [4, 3, 1]
