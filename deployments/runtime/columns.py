@@ -61,7 +61,8 @@ def to_frame(columns: Columns, schema: FeatureSchema, dtypes: Mapping[str, Any])
     for position, feature in enumerate(schema.numeric):
         valid = columns.valid[:, position]
         values = pd.Series(np.where(valid, columns.numeric[:, position], np.nan))
-        series[feature.name] = values.astype(dtypes[feature.name]) if _fits(values, dtypes[feature.name]) else values
+        dtype = dtypes[feature.name]
+        series[feature.name] = values.astype(dtype) if _fits(values, dtype) else values
     for feature, texts in zip(schema.textual, columns.textual, strict=True):
         values = pd.Series([np.nan if text is None else text for text in texts], dtype=object)
         series[feature.name] = values.astype(dtypes[feature.name])
