@@ -19,7 +19,9 @@ from monitoring.totals import Totals
 from monitoring.window import Heard, Window
 
 OK = "OK"
-ALWAYS_EXPOSED_CODES = ("VALIDATION_ERROR", "INTERNAL_ERROR")
+ALWAYS_EXPOSED_CODES = (
+    "VALIDATION_ERROR", "MODEL_ERROR", "OVERLOADED", "MODEL_UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL_ERROR",
+)  # fmt: skip
 """Error codes with a series at 0 before the first error: ``rate()`` never sees the step that creates a series."""
 
 Value = TypeVar("Value")

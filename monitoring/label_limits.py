@@ -38,7 +38,7 @@ class AdmittedLabels:
         self._admitted: dict[tuple[str, ...], set[str]] = {}
 
     def admit(self, value: str, scope: tuple[str, ...], limit: int) -> str:
-        """The label value to expose: the value itself, or ``other`` once ``limit`` others of its scope have come."""
+        """The label value to expose: the value itself, or ``other`` once its scope has ``limit`` others."""
         admitted = self._admitted.setdefault(scope, set())
         if value in admitted:
             return value

@@ -1,7 +1,5 @@
 """Import path of the gateway's Serve application."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict
 from ray.serve import Application
 
@@ -16,6 +14,7 @@ class GatewayArguments(BaseModel):
     monitor_application: str = ""
 
 
+# No postponed annotations in this module: Serve looks at the builder's annotation to parse the arguments.
 def build(args: GatewayArguments) -> Application:
     """The gateway's application."""
     return GatewayDeployment.bind(monitor_application=args.monitor_application)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from deployments.contracts.errors import RaygateError
 from deployments.runtime.model_store import ModelStore
@@ -22,7 +24,7 @@ from training.registry import Registry
 def train(config_file: Path, settings: Settings, progress: Callable[[str], None]) -> list[run.Outcome]:
     """Train, or reuse, every version of a training document.
 
-    Ray is started or joined only if there is something to search; a Ray that this call started is stopped again.
+    Ray is joined or started only if there is something to search.
 
     Raises:
         RaygateError: The document is wrong, or a version cannot be packaged.
@@ -38,15 +40,14 @@ def train(config_file: Path, settings: Settings, progress: Callable[[str], None]
 def connect_to_ray() -> None:
     """Join the cluster of ``RAY_ADDRESS`` if it is set, else start a small one in this process."""
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # Ray would turn token authentication on by itself
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
     if ray.is_initialized():
         return
     if os.environ.get("RAY_ADDRESS"):
-        ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
+        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     else:
-        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,12 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
     begin = time.monotonic()
 
     def tell(line: str) -> None:
-        console.print(f"[dim]{time.monotonic() - begin:6.1f} s[/dim]  {line}")
+        console.print(f"[dim]{time.monotonic() - begin:6.1f} s[/dim]  {escape(line)}", soft_wrap=True)
 
     try:
         train(options.config, Settings(), tell)
     except RaygateError as error:
-        console.print(f"[red]error[/red] {error}", markup=True)
+        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
         return 1
     return 0
 

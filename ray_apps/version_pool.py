@@ -1,7 +1,5 @@
 """Import path of every version pool's Serve application."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict
 from ray.serve import Application
 
@@ -17,6 +15,7 @@ class VersionPoolArguments(BaseModel):
     digest: str
 
 
+# No postponed annotations in this module: Serve looks at the builder's annotation to parse the arguments.
 def build(args: VersionPoolArguments) -> Application:
     """The application of one version's pool."""
     return VersionPoolDeployment.bind(args.package_directory, args.digest)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from deployments.contracts import model_version
 from deployments.contracts.errors import InvalidVersion
 from deployments.contracts.model_version import Version
-from training import document, evaluation, families
+from training import document, families
+from training.metric_name import MetricName
 from training.search_space import Space
 from training.sources import Source
 
@@ -83,7 +84,7 @@ class Search(_Part):
 
     algorithm: Literal["optuna", "random", "grid"] = "optuna"
     trials: int = Field(8, ge=1, le=10_000)
-    metric: evaluation.MetricName = "roc_auc"
+    metric: MetricName = "roc_auc"
     space: Space
     parallel: int = Field(2, ge=1)
     cpus: float = Field(1, gt=0)
@@ -111,7 +112,7 @@ class TrainedVersion(_Part):
     family: Annotated[str, BeforeValidator(_known_family)]
     parameters: dict[str, str | int | float | bool | None] = {}
     search: Search | None = None
-    gates: dict[evaluation.MetricName, float] = {}
+    gates: dict[MetricName, float] = {}
 
 
 def _known_model_name(name: object) -> object:
@@ -139,7 +140,7 @@ class TrainingConfig(_Part):
     target: Target
     features: Features = Features()
     split: Split = Split()
-    gates: dict[evaluation.MetricName, float] = {}
+    gates: dict[MetricName, float] = {}
     versions: tuple[TrainedVersion, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -31,13 +31,29 @@ class Part:
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """Everything that a version is trained and judged on.
+class Dataset:
+    """All rows of a run and the question that they answer.
 
     Attributes:
         task: What kind of question the target asks.
         classes: Labels; of two, the positive one is second. Empty for a regression.
         fingerprint: SHA-256 of the content: column names, dtypes and values of features and target.
+        rows: All of them.
+    """
+
+    task: Task
+    classes: tuple[str | int | bool, ...]
+    fingerprint: str
+    rows: Part
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything that a version is trained and judged on.
+
+    Attributes:
+        task: As of the data set.
+        classes: As of the data set.
         train: For the model.
         validation: For choices.
         test: For the figures that are reported.
@@ -45,25 +61,22 @@ class TrainingData:
 
     task: Task
     classes: tuple[str | int | bool, ...]
-    fingerprint: str
     train: Part
     validation: Part
     test: Part
 
 
-def load(config: TrainingConfig) -> TrainingData:
-    """Read a run's rows and split them.
+def read(config: TrainingConfig) -> Dataset:
+    """Read a run's rows.
 
     Raises:
         InvalidDocument: The config names a column or a label that the data does not have.
         PackagingFailed: The data cannot be read.
     """
-    rows = config.source.read()
-    whole = Part(_features(rows, config), rows[config.target.column])
-    task, classes = question(whole.target, config.target.positive)
-    train, validation, test = split(whole, config.split, stratify=task is not Task.REGRESSION)
-    content = pd.concat([whole.features, whole.target], axis=1)
-    return TrainingData(task, classes, fingerprint(content), train, validation, test)
+    table = config.source.read()
+    rows = Part(_features(table, config), table[config.target.column])
+    task, classes = question(rows.target, config.target.positive)
+    return Dataset(task, classes, fingerprint(pd.concat([rows.features, rows.target], axis=1)), rows)
 
 
 def fingerprint(rows: pd.DataFrame) -> str:
@@ -95,18 +108,22 @@ def question(target: Labels, positive: str | int | bool | None) -> tuple[Task, t
     return (Task.BINARY if len(labels) == 2 else Task.MULTICLASS), tuple(labels)
 
 
-def split(whole: Part, shares: Split, stratify: bool) -> tuple[Part, Part, Part]:
+def split(dataset: Dataset, shares: Split) -> TrainingData:
     """Shuffle by the seed and cut into train, validation and test."""
     from sklearn.model_selection import train_test_split
 
+    target = dataset.rows.target
+    stratify = shares.stratify and dataset.task is not Task.REGRESSION
+
     def cut(positions: Any, share: float) -> tuple[Any, Any]:
-        labels = whole.target.iloc[positions] if stratify and shares.stratify else None
+        labels = target.iloc[positions] if stratify else None
         first, second = train_test_split(positions, test_size=share, random_state=shares.seed, stratify=labels)
         return first, second
 
-    train, rest = cut(np.arange(len(whole.target)), shares.validation + shares.test)
+    train, rest = cut(np.arange(len(target)), shares.validation + shares.test)
     validation, test = cut(rest, shares.test / (shares.validation + shares.test))
-    return (_part(whole, train), _part(whole, validation), _part(whole, test))
+    parts = (_part(dataset.rows, positions) for positions in (train, validation, test))
+    return TrainingData(dataset.task, dataset.classes, *parts)
 
 
 def _part(whole: Part, positions: Any) -> Part:

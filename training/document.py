@@ -18,8 +18,8 @@ def read(file: Path, document: type[Document]) -> Document:
     """Read a YAML file into a pydantic model.
 
     Raises:
-        InvalidDocument: The file cannot be read, is not YAML, or does not say what the model wants; every problem is
-            told with the path and the line in the file.
+        InvalidDocument: The file cannot be read, is not YAML, or does not say what the model wants; every problem
+            is told with the path and the line in the file.
     """
     try:
         text = file.read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,7 @@ from sklearn import metrics
 from deployments.contracts.errors import PackagingFailed
 from deployments.contracts.package import Task
 from deployments.contracts.wire import Floats
-
-MetricName = Literal[
-    "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier", "rmse", "mae", "r2"
-]  # fmt: skip
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
+from training.metric_name import LOWER_IS_BETTER
 
 
 def evaluate(
@@ -40,6 +36,7 @@ def evaluate(
         return _of_values(np.asarray(target, dtype=np.float64), scores[:, 0])
     truth = positions(target, classes)
     predicted = label_positions(task, threshold, scores)
+    scores = scores / scores.sum(axis=1, keepdims=True)  # float32 leaves a sum of 1 + 1e-7
     average = "binary" if task is Task.BINARY else "macro"
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         truth, predicted, average=average, zero_division=0.0
@@ -77,7 +74,8 @@ def label_positions(task: Task, threshold: float, scores: Floats) -> NDArray[np.
     """Position of the label that is returned for each row of scores."""
     if task is Task.BINARY:
         return (scores[:, 1] >= threshold).astype(np.intp)
-    return scores.argmax(axis=1)
+    best: NDArray[np.intp] = scores.argmax(axis=1)
+    return best
 
 
 def check_gates(what: str, figures: Mapping[str, float], gates: Mapping[Any, float]) -> None:

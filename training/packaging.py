@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -214,9 +214,10 @@ def _save_mlflow(model: FittedModel, directory: Path, rows: pd.DataFrame) -> Non
     """Write the MLflow model: pickled, because what is unpickled later is hashed first."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
         import mlflow.sklearn
         from mlflow.models import infer_signature
+
+        logging.getLogger("mlflow").setLevel(logging.ERROR)  # after the import, which sets it
 
         example = rows.head(3)
         mlflow.sklearn.save_model(
@@ -240,13 +241,11 @@ def _write_manifest(staged: Path, model: FittedModel) -> None:
     (staged / MANIFEST).write_text(manifest.model_dump_json(indent=2))
 
 
-def judge(
-    served: ServedModel, features: pd.DataFrame, target: Sequence[Any] | pd.Series[Any]
-) -> tuple[dict[str, float], Any]:
-    """Return the metrics and the scores of the served path on labelled rows."""
+def judge(served: ServedModel, features: pd.DataFrame, target: pd.Series[Any]) -> dict[str, float]:
+    """Return the metrics of the served path on labelled rows."""
     model = served.model
     scores = served.scorer.predict(columnar.from_frame(features, model.schema))
-    return evaluation.evaluate(model.task, model.classes, model.threshold, target, scores), scores
+    return evaluation.evaluate(model.task, model.classes, model.threshold, target, scores)
 
 
 def describe(served: ServedModel, rows: pd.DataFrame, held_out: pd.DataFrame) -> ReferenceProfile:

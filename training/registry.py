@@ -67,10 +67,10 @@ class Registry:
         return bool(done.get("uri") == self.uri and done.get("digest") == package.digest)
 
     def _client(self) -> Any:
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
         import mlflow
 
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)  # after the import, which sets it
         if self.uri.startswith("sqlite:///"):
             Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(self.uri)

@@ -19,7 +19,7 @@ from training.config import TrainedVersion, TrainingConfig
 from training.registry import Registry
 
 if TYPE_CHECKING:
-    from training.data import TrainingData
+    from training.data import Dataset
 
 Progress = Callable[[str], None]
 
@@ -55,8 +55,8 @@ class Outcome:
 def train(config: TrainingConfig, places: Places, progress: Progress) -> list[Outcome]:
     """Train every version of a document that is not there yet, and register all of them.
 
-    Each version is complete on its own: a crash leaves those before it, and the next run goes on from there. Versions
-    are registered in the document's order, so that its first becomes the champion.
+    Each version is complete on its own: a crash leaves those before it, and the next run goes on from there.
+    Versions are registered in the document's order, so that its first becomes the champion.
 
     Args:
         config: The document.
@@ -69,7 +69,7 @@ def train(config: TrainingConfig, places: Places, progress: Progress) -> list[Ou
     """
     from training import data
 
-    rows = data.load(config)
+    rows = data.read(config)
     outcomes = []
     for wanted in config.versions:
         identity = ModelVersion(config.model, wanted.version)
@@ -93,13 +93,14 @@ def _train(
     identity: ModelVersion,
     config: TrainingConfig,
     wanted: TrainedVersion,
-    rows: TrainingData,
+    dataset: Dataset,
     recipe: dict[str, Any],
     places: Places,
     progress: Progress,
 ) -> ModelPackage:
-    from training import evaluation, feature_schema, packaging, search
+    from training import data, evaluation, feature_schema, packaging, search
 
+    rows = data.split(dataset, config.split)
     schema = feature_schema.infer(rows.train.features)
     subject = search.Subject(wanted.family, dict(wanted.parameters), schema, rows, config.split.seed)
     found: dict[str, Any] = {}
@@ -114,12 +115,12 @@ def _train(
         classes=rows.classes,
         family=wanted.family,
         parameters={**wanted.parameters, **found},
-        data_fingerprint=rows.fingerprint,
+        data_fingerprint=dataset.fingerprint,
         code_version=_code_version(),
         trained_from=recipe,
     )
     served = packaging.choose_path(model, rows.train.features, rows.validation.features)
-    metrics, _ = packaging.judge(served, rows.test.features, rows.test.target)
+    metrics = packaging.judge(served, rows.test.features, rows.test.target)
     evaluation.check_gates(str(identity), metrics, {**config.gates, **wanted.gates})
     reference = packaging.describe(served, rows.train.features, rows.validation.features)
     return packaging.build_package(served, places.store, rows.train.features, reference, metrics)

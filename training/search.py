@@ -16,6 +16,7 @@ from deployments.runtime.native import NativeModel
 from training import evaluation, families, preprocessing
 from training.config import Search
 from training.data import TrainingData
+from training.metric_name import LOWER_IS_BETTER
 from training.search_space import Range
 
 
@@ -78,7 +79,7 @@ def run(subject: Subject, search: Search, scratch: Path, on_trial: Callable[[int
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new reporter prints even when told to be silent
     from ray import tune
 
-    mode = "min" if search.metric in evaluation.LOWER_IS_BETTER else "max"
+    mode = "min" if search.metric in LOWER_IS_BETTER else "max"
 
     def trial(parameters: dict[str, Any], subject: Subject) -> None:
         tune.report({search.metric: validate(subject, parameters)[search.metric]})

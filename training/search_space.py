@@ -1,4 +1,4 @@
-"""Ranges of hyperparameters as a document writes them: ``[0.001, 0.1, log]``, ``[3, 10, int]``, ``{choice: [...]}``."""
+"""Ranges of hyperparameters as a document writes them: ``[0.001, 0.1, log]``, ``[3, 10, int]``."""
 
 from __future__ import annotations
 

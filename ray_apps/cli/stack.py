@@ -86,8 +86,9 @@ def _start(settings: Settings, file: Path | None, train: Path | None, mlflow: bo
     """From nothing to ready; where that fails nothing is left running."""
     training = Training(settings, train) if train else None
     early = train is not None and looks_trained(train, settings.models)
+    ports = life_cycle.prepare(settings, mlflow, console.say)
     try:
-        ray = life_cycle.start(settings, mlflow, console.say)
+        ray = life_cycle.start(settings, ports, mlflow)
         if training and early:
             training.ask_early()
         with console.step("Starting Ray"):

@@ -12,7 +12,7 @@ from deployments.contracts.errors import RaygateError
 from ray_apps.local import mlflow_page, ray_cluster
 from ray_apps.local.leftovers import clean_leftovers, end_all, remove_sockets, summary
 from ray_apps.local.places import Places
-from ray_apps.local.ports import check_free, needed_ports
+from ray_apps.local.ports import NeededPort, check_free, needed_ports
 from ray_apps.local.processes import end, stack_processes
 from ray_apps.local.ray_environment import replica_ports
 from ray_apps.local.run_state import Phase, RunningProcess, StackRun, read_run
@@ -56,23 +56,32 @@ def running_stack(settings: Settings) -> StackRun | None:
     return run
 
 
-def start(settings: Settings, with_mlflow: bool, say: Say) -> subprocess.Popen[bytes]:
-    """Start Ray, and MLflow's page beside it; return without waiting for either.
+def prepare(settings: Settings, with_mlflow: bool, say: Say) -> tuple[NeededPort, ...]:
+    """Make room for a stack: end what an earlier run left, check ports and directories.
 
     Returns:
-        Ray's process, for ``ray_cluster.wait_for_ray``.
+        The ports that the stack will take.
 
     Raises:
-        PortsInUse: A port is held by somebody else.
+        PortsInUse: Some are held by somebody else.
         ProcessesLeft: What an earlier run left cannot be ended.
         UnsafeDirectory: The directory for sockets is not ours alone.
     """
     places = Places(settings.state)
     clean_leftovers(places, say)
-    with_page = with_mlflow and mlflow_page.has_own_page(settings)
-    ports = needed_ports(settings, with_page)
+    ports = needed_ports(settings, with_mlflow and mlflow_page.has_own_page(settings))
     check_free(ports, replica_ports(settings))
     places.create()
+    return ports
+
+
+def start(settings: Settings, ports: tuple[NeededPort, ...], with_mlflow: bool) -> subprocess.Popen[bytes]:
+    """Start Ray, and MLflow's page beside it if its store is there; return without waiting for either.
+
+    Returns:
+        Ray's process, for ``ray_cluster.wait_for_ray``.
+    """
+    places = Places(settings.state)
     ray = ray_cluster.start_ray(settings)
     run = StackRun(
         phase=Phase.STARTING,
@@ -84,7 +93,7 @@ def start(settings: Settings, with_mlflow: bool, say: Say) -> subprocess.Popen[b
         metrics_url=settings.metrics_url,
     )
     run.write(places.run_file)
-    if with_page and mlflow_page.store_exists(settings):
+    if with_mlflow and mlflow_page.store_exists(settings):
         add_mlflow(settings)
     return ray
 
@@ -149,11 +158,13 @@ def _stop_in_order(run: StackRun, say: Say) -> None:
     for name, grace_s in (("ray", _RAY_GRACE_S), ("mlflow", 5.0)):
         process = run.processes.get(name)
         if process is not None and process.is_alive():
-            _end_politely(process, grace_s)
+            # Ray ends its own children in order; MLflow leaves its server behind.
+            _end_politely(process, grace_s, with_children=name != "ray")
 
 
-def _end_politely(process: RunningProcess, grace_s: float) -> None:
+def _end_politely(process: RunningProcess, grace_s: float, with_children: bool) -> None:
     try:
-        end([psutil.Process(process.pid)], grace_s)
+        parent = psutil.Process(process.pid)
+        end([parent, *(parent.children(recursive=True) if with_children else ())], grace_s)
     except psutil.NoSuchProcess:
         return

@@ -100,7 +100,7 @@ def _problem(port: NeededPort) -> PortInUse | None:
     if holder is None and _refusal(port) is None:
         # It ended between the two looks.
         return None
-    return PortInUse(port.number, port.purpose, f"{_who(holder)}; {_elsewhere(port)}")
+    return PortInUse(port.number, port.purpose, f"{_who(port.number, holder)}; {_elsewhere(port)}")
 
 
 def _refusal(port: NeededPort) -> OSError | None:
@@ -118,13 +118,21 @@ def _elsewhere(port: NeededPort) -> str:
     return f"{port.setting} moves it"
 
 
-def _who(holder: psutil.Process | None) -> str:
+def _who(number: int, holder: psutil.Process | None) -> str:
     if holder is None:
-        return "a process that we may not see, so another user's (`sudo ss -ltnp` shows it)"
+        return _unseen(number)
     if stack_of(holder) is None:
         return describe(holder)
     directory = holder.environ().get("RAYGATE_STATE_DIRECTORY", "unknown")
     return f"{describe(holder)}, started by an earlier raygate with state directory {directory}"
+
+
+def _unseen(number: int) -> str:
+    with contextlib.suppress(psutil.Error):
+        ends = [one for one in psutil.net_connections(kind="tcp") if one.laddr and one.laddr.port == number]
+        if ends and all(one.status == psutil.CONN_TIME_WAIT for one in ends):
+            return "closed connections of a process that has ended (the system lets go of them within a minute)"
+    return "a process that we may not see, so another user's (`sudo ss -ltnp` shows it)"
 
 
 def _holder(number: int) -> psutil.Process | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from deployments.runtime.boosters import LightGBMBooster
+from deployments.runtime.boosters import LightGBMBooster, LightGBMRegressionBooster
 from deployments.runtime.transformers.missing_category import MissingCategory
 from training.converters import null_text
 
@@ -47,13 +47,14 @@ def _register_lightgbm(update: Any) -> None:
             convert_lightgbm,
             options=_CLASSIFIER_OPTIONS,
         )
-    update(
-        LGBMRegressor,
-        "LgbmRegressor",
-        calculate_linear_regressor_output_shapes,
-        convert_lightgbm,
-        options={"split": None},
-    )
+    for regressor in (LGBMRegressor, LightGBMRegressionBooster):
+        update(
+            regressor,
+            f"LightGbm{regressor.__name__}",
+            calculate_linear_regressor_output_shapes,
+            convert_lightgbm,
+            options={"split": None},
+        )
 
 
 def _register_xgboost(update: Any) -> None:

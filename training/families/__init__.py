@@ -34,5 +34,5 @@ def names() -> tuple[str, ...]:
 
 def family(name: str) -> Family:
     """Return a family's module; its libraries are imported now, not before."""
-    module: Any = importlib.import_module(_MODULES[name])
+    module: Family = importlib.import_module(_MODULES[name])
     return module

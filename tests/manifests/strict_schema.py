@@ -1,0 +1,60 @@
+"""Strict validation of custom resources: what the CRD does not name is an error.
+
+The API server drops an unknown field in silence, so a misspelt one validates and does nothing. CEL rules
+(``x-kubernetes-validations``) are not evaluated.
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+CRDS = Path(os.environ.get("RAYGATE_CRD_DIR", Path(__file__).with_name("crds")))
+_OBJECT_HEAD = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
+
+
+def problems(document):
+    """What is wrong with a custom resource, as ``path: message``; empty when it is valid."""
+    group, version = document["apiVersion"].split("/")
+    found = _validator(group, version, document["kind"]).iter_errors(document)
+    return sorted(f"{'.'.join(map(str, error.absolute_path)) or '.'}: {error.message}" for error in found)
+
+
+@cache
+def _validator(group, version, kind):
+    for path in sorted(CRDS.glob(f"{group}_*.yaml")):
+        definition = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        if definition["spec"]["names"]["kind"] != kind:
+            continue
+        for served in definition["spec"]["versions"]:
+            if served["name"] == version and served["served"]:
+                schema = _strict(served["schema"]["openAPIV3Schema"], root=True)
+                return jsonschema.Draft202012Validator(schema)
+    raise LookupError(f"no CRD in {CRDS} serves {group}/{version} {kind}")
+
+
+def _strict(schema, *, root=False):
+    if schema.get("x-kubernetes-int-or-string"):
+        return {"type": ["integer", "string"], **({"pattern": schema["pattern"]} if "pattern" in schema else {})}
+    strict = {key: value for key, value in schema.items() if not key.startswith("x-")}
+    # OpenAPI's formats (int32, double) are not JSON schema's, and `nullable` is not known to it at all.
+    strict.pop("format", None)
+    if strict.pop("nullable", False) and "type" in strict:
+        strict["type"] = [strict["type"], "null"]
+    if "properties" in schema:
+        strict["properties"] = {name: _strict(child) for name, child in schema["properties"].items()}
+    if root or schema.get("x-kubernetes-embedded-resource"):
+        strict["properties"] = {**_OBJECT_HEAD, **strict.get("properties", {})}
+        if root:
+            # The CRD says only "object"; the API machinery owns its shape.
+            strict["properties"]["metadata"] = {"type": "object", "required": ["name"]}
+            strict["required"] = sorted({"apiVersion", "kind", "metadata", "spec", *schema.get("required", ())})
+    if isinstance(schema.get("items"), dict):
+        strict["items"] = _strict(schema["items"])
+    if isinstance(schema.get("additionalProperties"), dict):
+        strict["additionalProperties"] = _strict(schema["additionalProperties"])
+    elif "properties" in strict and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        strict["additionalProperties"] = False
+    return strict

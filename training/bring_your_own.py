@@ -1,0 +1,158 @@
+"""A package from a model that was trained elsewhere, and a sample of its input."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from deployments.contracts.errors import PackageNotFound, PackagingFailed
+from deployments.contracts.model_version import ModelVersion
+from deployments.contracts.package import Task
+from deployments.runtime import package
+from deployments.runtime.model_store import ModelStore
+from deployments.runtime.package import ModelPackage
+from training import data, feature_schema, model_files, packaging
+from training.trained_from import TRAINED_FROM
+
+COMPARED_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class BroughtModel:
+    """A model of somebody else's.
+
+    Attributes:
+        location: File or MLflow URI.
+        sample: Parquet or CSV file with rows as the model takes them; the more like production, the better: the
+            schema (types, categories, which features may be null) and the drift baseline come from it.
+        identity: The name and number that it gets.
+        target: Column of the sample that holds the truth: metrics are computed from it and it is no feature.
+        positive: Of two labels, the one whose probability the model is about; by default the model's second.
+    """
+
+    location: str
+    sample: Path
+    identity: ModelVersion
+    target: str | None = None
+    positive: str | None = None
+
+
+def package_model(brought: BroughtModel, store: ModelStore) -> ModelPackage:
+    """Make a package and put it into the store; doing it again with the same files changes nothing.
+
+    Raises:
+        PackagingFailed: The model cannot be read or served, the sample does not fit it, or the store holds another
+            model as this version.
+        InvalidRows: A column of the sample is of no kind that a request could hold.
+    """
+    rows = _read_sample(brought.sample)
+    recipe = {"model": _content_hash(brought.location), "sample": data.fingerprint(rows), "target": brought.target}
+    present = _present(brought.identity, recipe, store)
+    if present is not None:
+        return present
+    estimator = model_files.load(brought.location)
+    target = _target(brought, rows)
+    features = _features_of(estimator, rows.drop(columns=[brought.target] if brought.target else []), brought)
+    task, classes = _question(estimator, brought)
+    model = packaging.FittedModel(
+        identity=brought.identity,
+        estimator=estimator,
+        schema=feature_schema.infer(features),
+        task=task,
+        classes=classes,
+        family=_family(estimator),
+        trained_from=recipe,
+    )
+    compared = features.sample(min(len(features), COMPARED_ROWS), random_state=0)
+    served = packaging.choose_path(model, features, compared)
+    metrics = packaging.judge(served, features, target) if target is not None else {}
+    reference = packaging.describe(served, features, features)
+    return packaging.build_package(served, store, features, reference, metrics)
+
+
+def _present(identity: ModelVersion, recipe: dict[str, Any], store: ModelStore) -> ModelPackage | None:
+    try:
+        present = package.load(store.find(identity.model, identity.version))
+    except PackageNotFound:
+        return None
+    if TRAINED_FROM in present.manifest.files and json.loads(present.read(TRAINED_FROM)) == recipe:
+        return present
+    raise PackagingFailed(
+        str(identity), "is in the store already, made from another model or sample; give this one another version"
+    )
+
+
+def _read_sample(file: Path) -> pd.DataFrame:
+    if file.suffix not in (".parquet", ".csv"):
+        raise PackagingFailed(f"sample {file}", "must be a .parquet or a .csv file")
+    try:
+        rows = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
+    except (OSError, ValueError) as error:
+        raise PackagingFailed(f"sample {file}", f"cannot be read: {error}") from error
+    if rows.empty:
+        raise PackagingFailed(f"sample {file}", "has no rows")
+    return rows
+
+
+def _target(brought: BroughtModel, rows: pd.DataFrame) -> pd.Series[Any] | None:
+    if brought.target is None:
+        return None
+    if brought.target not in rows.columns:
+        known = ", ".join(map(str, rows.columns))
+        raise PackagingFailed(f"sample {brought.sample}", f"has no column {brought.target!r}; it has {known}")
+    return rows[brought.target]
+
+
+def _features_of(estimator: Any, rows: pd.DataFrame, brought: BroughtModel) -> pd.DataFrame:
+    """The columns that the model was trained on, in its order; all of them if it does not say."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None and not set(names) & set(rows.columns):
+        names = None  # "Column_0", "f0": made up by a library that was given an array
+    wanted = [str(name) for name in names] if names is not None else [str(name) for name in rows.columns]
+    if missing := [name for name in wanted if name not in rows.columns]:
+        raise PackagingFailed(
+            f"sample {brought.sample}", f"lacks columns that the model takes: {', '.join(missing)}"
+        )
+    count = getattr(estimator, "n_features_in_", len(wanted))
+    if count != len(wanted):
+        hint = "" if brought.target else "; is one of them the target? name it, so that it is left out"
+        raise PackagingFailed(
+            f"sample {brought.sample}", f"has {len(wanted)} columns and the model takes {count}{hint}"
+        )
+    return rows[wanted]
+
+
+def _question(estimator: Any, brought: BroughtModel) -> tuple[Task, tuple[str | int | bool, ...]]:
+    if getattr(estimator, "classes_", None) is None:
+        return Task.REGRESSION, ()
+    labels = np.asarray(estimator.classes_).tolist()
+    if brought.positive is not None:
+        if len(labels) != 2 or brought.positive not in map(str, labels):
+            raise PackagingFailed(
+                str(brought.identity), f"positive label {brought.positive!r} is not one of two; labels: {labels}"
+            )
+        labels.sort(key=lambda label: str(label) == brought.positive)
+    return (Task.BINARY if len(labels) == 2 else Task.MULTICLASS), tuple(labels)
+
+
+def _family(estimator: Any) -> str:
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    return type(last).__name__
+
+
+def _content_hash(location: str) -> str:
+    """SHA-256 of a file, or of all files of a directory; of a URI, itself."""
+    path = Path(location)
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    content = hashlib.sha256(b"" if path.is_dir() else location.encode())
+    for file in sorted(path.rglob("*")) if path.is_dir() else []:
+        if file.is_file():
+            content.update(file.relative_to(path).as_posix().encode() + b"\0" + file.read_bytes())
+    return content.hexdigest()
