@@ -30,14 +30,16 @@ def from_frame(frame: pd.DataFrame, schema: FeatureSchema) -> Columns:
 
 
 def from_table(table: pa.Table, schema: FeatureSchema) -> Columns:
-    """Return the rows of an Arrow table as columns, without pandas; what is missing (null, NaN) is null.
+    """Return the rows of an Arrow table as columns; what is missing (null, NaN) is null.
+
+    Goes value by value, for a sample: Arrow's own way to numpy imports pandas, which a pool can do without.
 
     Raises:
         KeyError: The table lacks a feature.
     """
     numeric = np.full((table.num_rows, len(schema.numeric)), np.nan)
     for position, feature in enumerate(schema.numeric):
-        numeric[:, position] = table.column(feature.name).cast("float64").to_numpy()
+        numeric[:, position] = np.array(table.column(feature.name).cast("float64").to_pylist(), dtype=np.float64)
     valid = ~np.isnan(numeric)
     textual = tuple(table.column(feature.name).cast("string").to_pylist() for feature in schema.textual)
     return Columns(np.where(valid, numeric, 0.0), valid, textual)

@@ -71,7 +71,8 @@ class Predictor:
         """Predict a few rows of the reference sample, one by one and together, before traffic comes."""
         import pyarrow.parquet
 
-        sample = pyarrow.parquet.read_table(pyarrow.BufferReader(self.package.read(REFERENCE_SAMPLE)))
+        content = pyarrow.BufferReader(self.package.read(REFERENCE_SAMPLE))
+        sample = pyarrow.parquet.ParquetFile(content).read(use_threads=False)
         rows = columnar.from_table(sample.slice(0, WARM_UP_ROWS), self.package.schema)
         for position in range(len(rows)):
             self.predict(columnar.take(rows, [position]))

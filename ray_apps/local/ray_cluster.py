@@ -52,6 +52,7 @@ def ray_command(settings: Settings) -> list[str]:
         f"--object-store-memory={_OBJECT_STORE_BYTES}",
         f"--temp-dir={Places(settings.state).ray_sessions}",
         "--disable-usage-stats",
+        "--log-color=false",
         # One node does not scale, and workers' prints are in their logs: two Python processes less to wait for.
         "--no-monitor",
         "--include-log-monitor=false",

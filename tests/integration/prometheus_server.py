@@ -1,0 +1,75 @@
+"""A real Prometheus for the length of a test."""
+
+import socket
+import subprocess
+import time
+from contextlib import closing, contextmanager
+
+import httpx
+import yaml
+
+
+class Prometheus:
+    """A running server, asked over its HTTP API."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def query(self, expression):
+        """The samples of an instant query: a list of (labels, value)."""
+        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=5).json()
+        assert answer["status"] == "success", answer
+        return [(each["metric"], float(each["value"][1])) for each in answer["data"]["result"]]
+
+    def wait_for(self, expression, condition, *, timeout=30.0):
+        """The samples of the query, once ``condition(samples)`` holds."""
+        deadline = time.monotonic() + timeout
+        while not condition(samples := self.query(expression)):
+            assert time.monotonic() < deadline, f"{expression} is {samples} after {timeout:g} s"
+            time.sleep(0.1)
+        return samples
+
+
+@contextmanager
+def scraping(program, directory, target, *, job="raygate"):
+    """Run ``program`` (path of prometheus) on a free port, scraping ``target`` (host:port) every second."""
+    config = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "scrape_configs": [{"job_name": job, "static_configs": [{"targets": [target]}]}],
+    }
+    (directory / "prometheus.yaml").write_text(yaml.safe_dump(config))
+    address = f"127.0.0.1:{_free_port()}"
+    command = [
+        program,
+        f"--config.file={directory / 'prometheus.yaml'}",
+        f"--storage.tsdb.path={directory / 'data'}",
+        f"--web.listen-address={address}",
+        "--log.level=warn",
+    ]
+    with (directory / "prometheus.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _wait_until_ready(f"http://{address}", process, directory / "prometheus.log")
+        yield Prometheus(f"http://{address}")
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_until_ready(url, process, log, timeout=30.0):
+    deadline = time.monotonic() + timeout
+    while True:
+        assert process.poll() is None, f"prometheus ended at once:\n{log.read_text()}"
+        try:
+            if httpx.get(f"{url}/-/ready", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < deadline, f"prometheus is not ready after {timeout:g} s:\n{log.read_text()}"
+        time.sleep(0.1)
+
+
+def _free_port():
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

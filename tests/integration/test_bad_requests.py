@@ -1,0 +1,73 @@
+"""No input gives a 500, on the served document and over the real ingress."""
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+EXAMPLES = 60
+
+
+@pytest.fixture(scope="session")
+def served_schema(stack):
+    return schemathesis.openapi.from_url(f"{stack.api_url}/openapi.json")
+
+
+def test_schemathesis_finds_no_input_that_breaks_the_served_document(served_schema):
+    operations = [found.ok() for found in served_schema.get_all_operations()]
+    assert {operation.label for operation in operations} >= {
+        "POST /api/v1/predict",
+        "GET /health",
+        "GET /ready",
+        "GET /api/v1/models",
+    }
+    for operation in operations:
+        _no_server_error(operation)
+
+
+def _no_server_error(operation):
+    @given(case=operation.as_strategy())
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+        database=None,
+    )
+    def every_answer_is_as_documented(case):
+        case.call_and_validate()
+
+    every_answer_is_as_documented()
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def test_no_value_in_a_feature_gives_a_500(stack, rows):
+    with httpx.Client(base_url=stack.api_url, timeout=30) as client:
+
+        @given(st.sampled_from(sorted(rows[0])), JSON_VALUES)
+        @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        def any_value(feature, value):
+            import json
+
+            body = json.dumps({"model_id": "credit-risk", "features": {**rows[0], feature: value}})
+            response = client.post("/api/v1/predict", content=body.encode("utf-8", "surrogatepass"))
+            assert response.status_code < 500, (feature, value, response.text)
+            if response.status_code >= 400:
+                assert set(response.json()) == {"error", "details", "code"}
+
+        any_value()
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, 3.5e38, 1e-320, -0.0, 2**63, -(2**63)], ids=str)
+def test_the_most_extreme_numbers_are_answered_or_refused(stack, rows, value):
+    features = {**rows[0], "Income": value, "Assets": value, "Debt": value}
+    for _ in range(8):  # both versions
+        response = stack.predict(features)
+        assert response.status_code in (200, 422), response.text
