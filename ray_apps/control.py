@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import FieldProblem, InvalidDocument, TrafficNotApplied, UnknownEndpoint
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.traffic_policy import GatewayConfig
-from deployments.rollout import policy
+from deployments.rollout import policy, serve_config
 from deployments.rollout.apply import Applier
 from deployments.rollout.dashboard_target import DashboardTarget
 from deployments.rollout.endpoint_store import EndpointStore, WantedEndpoint
-from deployments.rollout.serve_config import Platform, Pool
+from deployments.rollout.serve_config import Platform, Pool, ServeConfig
 from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
 from ray_apps.settings import Settings
@@ -123,6 +124,28 @@ class LocalControl:
             for endpoint in wanted.values()
             for pool in pools_of(endpoint.document, self._models, str(endpoint))
         ]
+
+
+def serve_config_of(endpoint: Path, settings: Settings, platform: Platform, models: str) -> ServeConfig:
+    """The Serve config of one endpoint file for another cluster.
+
+    Args:
+        endpoint: The endpoint file.
+        settings: Its model store holds the packages, of which the digests are taken.
+        platform: The cluster.
+        models: Root of the file store as the cluster's pods see it.
+
+    Raises:
+        InvalidDocument: The file, or a version of it is not in the model store.
+    """
+    document = endpoint_file.parse(_read(endpoint), str(endpoint))
+    store = ModelStore(settings.models)
+    pools = [
+        replace(pool, package_directory=f"{models}/{pool.name.model}/v{pool.name.version}")
+        for pool in pools_of(document, store, str(endpoint))
+    ]
+    gateway = GatewayConfig(endpoints=(policy.from_document(document, 1),))
+    return serve_config.build(platform, pools, gateway)
 
 
 def local_platform(settings: Settings) -> Platform:

@@ -17,7 +17,7 @@ from deployments.contracts.package import Task
 from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
 from deployments.runtime.package import ModelPackage
-from training import data, feature_schema, model_files, packaging
+from training import data, feature_schema, model_files, packaging, served_model
 from training.trained_from import TRAINED_FROM
 
 COMPARED_ROWS = 2000
@@ -60,7 +60,7 @@ def package_model(brought: BroughtModel, store: ModelStore) -> ModelPackage:
     target = _target(brought, rows)
     features = _features_of(estimator, rows.drop(columns=[brought.target] if brought.target else []), brought)
     task, classes = _question(estimator, brought)
-    model = packaging.FittedModel(
+    model = served_model.FittedModel(
         identity=brought.identity,
         estimator=estimator,
         schema=feature_schema.infer(features),
@@ -70,9 +70,9 @@ def package_model(brought: BroughtModel, store: ModelStore) -> ModelPackage:
         trained_from=recipe,
     )
     compared = features.sample(min(len(features), COMPARED_ROWS), random_state=0)
-    served = packaging.choose_path(model, features, compared)
-    metrics = packaging.judge(served, features, target) if target is not None else {}
-    reference = packaging.describe(served, features, features)
+    served = served_model.choose_path(model, features, compared)
+    metrics = served_model.judge(served, features, target) if target is not None else {}
+    reference = served_model.describe(served, features, features)
     return packaging.build_package(served, store, features, reference, metrics)
 
 

@@ -45,8 +45,7 @@ def compile_graph(estimator: Any, schema: FeatureSchema, task: Task, classes: Se
     except NotCompilable:
         raise
     except Exception as error:  # converters raise whatever their author liked
-        reason = str(error).strip().splitlines() or [""]
-        raise NotCompilable(f"{type(error).__name__}: {reason[0][:200]}") from error
+        raise NotCompilable(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
     return reshaped
 
 

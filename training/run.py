@@ -98,7 +98,7 @@ def _train(
     places: Places,
     progress: Progress,
 ) -> ModelPackage:
-    from training import data, evaluation, feature_schema, packaging, search
+    from training import data, evaluation, feature_schema, packaging, search, served_model
 
     rows = data.split(dataset, config.split)
     schema = feature_schema.infer(rows.train.features)
@@ -107,7 +107,7 @@ def _train(
     if wanted.search is not None:
         found = _searched(identity, subject, wanted, places, progress)
     progress(f"{identity}: fitting {wanted.family} on {len(rows.train.target)} rows")
-    model = packaging.FittedModel(
+    model = served_model.FittedModel(
         identity=identity,
         estimator=search.fit(subject, found),
         schema=schema,
@@ -119,10 +119,10 @@ def _train(
         code_version=_code_version(),
         trained_from=recipe,
     )
-    served = packaging.choose_path(model, rows.train.features, rows.validation.features)
-    metrics = packaging.judge(served, rows.test.features, rows.test.target)
+    served = served_model.choose_path(model, rows.train.features, rows.validation.features)
+    metrics = served_model.judge(served, rows.test.features, rows.test.target)
     evaluation.check_gates(str(identity), metrics, {**config.gates, **wanted.gates})
-    reference = packaging.describe(served, rows.train.features, rows.validation.features)
+    reference = served_model.describe(served, rows.train.features, rows.validation.features)
     return packaging.build_package(served, places.store, rows.train.features, reference, metrics)
 
 

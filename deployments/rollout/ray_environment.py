@@ -13,6 +13,8 @@ SHARED_RAY_ENVIRONMENT = MappingProxyType(
         # Predictions may run twice; what may not carries an idempotency key.
         "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         "RAY_SERVE_HAPROXY_RETRIES": "3",
+        # Ray would run workers at nice 15, behind every other process of the machine: replicas answer people.
+        "RAY_worker_niceness": "0",
         # Ray's first telemetry question would wait for an answer on a terminal.
         "RAY_USAGE_STATS_ENABLED": "0",
     }

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from ray_apps.cli import endpoints, stack
+from ray_apps.cli import endpoints, render, stack, training
 
 app = typer.Typer(
     help="Serve versioned models on Ray behind a gateway that splits traffic.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for command in (stack.up, stack.status, stack.down, endpoints.apply, endpoints.traffic):
+for command in (
+    stack.up,
+    stack.status,
+    stack.down,
+    training.train,
+    training.package,
+    endpoints.apply,
+    endpoints.traffic,
+    render.render,
+):
     app.command()(command)

@@ -14,6 +14,9 @@ from deployments.runtime.package import ModelPackage
 from ray_apps.cli import console
 from ray_apps.settings import Settings
 
+SHOWN = ("roc_auc", "brier", "r2", "mae")
+"""Metrics of the table; all of them are in the package and in MLflow."""
+
 
 def train(
     config: Annotated[Path, typer.Argument(help="Training document (YAML)", show_default=False)],
@@ -49,7 +52,7 @@ def package(
 
 
 def _show(packages: list[ModelPackage]) -> None:
-    table = Table("version", "family", "path", "largest difference", "metrics", "digest")
+    table = Table("version", "family", "path", "parity", "metrics", "digest")
     for one in packages:
         metadata = one.metadata
         difference = metadata.parity.max_difference
@@ -58,7 +61,7 @@ def _show(packages: list[ModelPackage]) -> None:
             metadata.family,
             metadata.path.value,
             "" if difference is None else f"{difference:.1e}",
-            ", ".join(f"{metric} {figure:.3f}" for metric, figure in metadata.metrics.items()),
+            ", ".join(f"{metric} {metadata.metrics[metric]:.3f}" for metric in SHOWN if metric in metadata.metrics),
             one.digest[:12],
         )
     console.out.print(table)

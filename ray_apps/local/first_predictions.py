@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
+from deployments.contracts import endpoint
 from deployments.contracts.errors import PackageNotFound, TrafficNotApplied
 from deployments.contracts.feature_schema import FeatureSchema
 from deployments.contracts.package import REFERENCE_SAMPLE, SCHEMA
@@ -38,10 +38,14 @@ class FirstPrediction:
     latency_ms: float
 
 
-def endpoint_and_model(endpoint_file: Path) -> tuple[str, str]:
-    """Name of an endpoint and of its registered model, from a file that was applied already."""
-    document = yaml.safe_load(endpoint_file.read_text())
-    return document["metadata"]["name"], document["spec"]["model"]
+def endpoint_and_model(file: Path) -> tuple[str, str]:
+    """Name of an endpoint and of its registered model, from its file.
+
+    Raises:
+        InvalidDocument: The file is not an endpoint file.
+    """
+    document = endpoint.parse(file.read_text(encoding="utf-8"), str(file))
+    return document.name, document.spec.model
 
 
 def sample_rows(models: Path, model: str, count: int) -> list[Row]:
@@ -64,7 +68,7 @@ def sample_rows(models: Path, model: str, count: int) -> list[Row]:
     raise PackageNotFound(str(models / model))
 
 
-def send(api_url: str, endpoint: str, rows: list[Row]) -> list[FirstPrediction]:
+def send(api_url: str, endpoint_name: str, rows: list[Row]) -> list[FirstPrediction]:
     """Send each row in a request of its own: the split decides for every one.
 
     Raises:
@@ -75,7 +79,7 @@ def send(api_url: str, endpoint: str, rows: list[Row]) -> list[FirstPrediction]:
         for row in rows:
             began = time.perf_counter()
             try:
-                answer = client.post("/api/v1/predict", json={"model_id": endpoint, "features": row})
+                answer = client.post("/api/v1/predict", json={"model_id": endpoint_name, "features": row})
             except httpx.HTTPError as error:
                 raise TrafficNotApplied(f"{api_url}/api/v1/predict does not answer: {error}") from error
             elapsed_ms = (time.perf_counter() - began) * 1000
@@ -92,9 +96,9 @@ def send(api_url: str, endpoint: str, rows: list[Row]) -> list[FirstPrediction]:
     return answers
 
 
-def curl_line(api_url: str, endpoint: str, row: Row) -> str:
+def curl_line(api_url: str, endpoint_name: str, row: Row) -> str:
     """A request that works when it is pasted into a shell."""
-    body = json.dumps({"model_id": endpoint, "features": row}).replace("'", "'\\''")
+    body = json.dumps({"model_id": endpoint_name, "features": row}).replace("'", "'\\''")
     return f"curl -s {api_url}/api/v1/predict -H 'content-type: application/json' -d '{body}'"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-CRDS = Path(os.environ.get("RAYGATE_CRD_DIR", Path(__file__).with_name("crds")))
+CRDS = Path(os.environ.get("RAYGATE_CRD_DIR") or Path(__file__).parents[3] / "shared" / "crds")
 _OBJECT_HEAD = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from deployments.contracts.model_version import ModelVersion
 from deployments.runtime import columns as columnar
-from training import config, data, feature_schema, packaging, search
+from training import config, data, feature_schema, search, served_model
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "credit-risk" / "training.yaml"
 FOUND = {"logistic_regression": {}, "lightgbm": {"n_estimators": 120, "learning_rate": 0.05, "max_depth": 4}}
@@ -25,7 +25,7 @@ def served(request, parts):
     wanted = next(one for one in config.read(EXAMPLE).versions if one.family == request.param)
     schema = feature_schema.infer(parts.train.features)
     subject = search.Subject(wanted.family, dict(wanted.parameters), schema, parts, seed=42)
-    fitted = packaging.FittedModel(
+    fitted = served_model.FittedModel(
         ModelVersion("credit_risk", wanted.version),
         search.fit(subject, FOUND[wanted.family]),
         schema,
@@ -33,7 +33,7 @@ def served(request, parts):
         parts.classes,
         wanted.family,
     )
-    return packaging.choose_path(fitted, parts.train.features, parts.validation.features)
+    return served_model.choose_path(fitted, parts.train.features, parts.validation.features)
 
 
 def scores(served, features):
@@ -41,7 +41,7 @@ def scores(served, features):
 
 
 def test_it_ranks_borrowers_well(served, parts):
-    figures = packaging.judge(served, parts.test.features, parts.test.target)
+    figures = served_model.judge(served, parts.test.features, parts.test.target)
     assert figures["roc_auc"] > 0.83
     assert figures["accuracy"] > 0.78
     assert figures["brier"] < 0.15

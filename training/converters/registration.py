@@ -7,7 +7,7 @@ from typing import Any
 
 from deployments.runtime.boosters import LightGBMBooster, LightGBMRegressionBooster
 from deployments.runtime.transformers.missing_category import MissingCategory
-from training.converters import null_text
+from training.converters import hist_gradient_boosting, null_text
 
 _CLASSIFIER_OPTIONS = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
 
@@ -27,8 +27,31 @@ def register() -> None:
     update_registered_converter(
         SimpleImputer, "SklearnSimpleImputer", null_text.simple_imputer_shapes, null_text.convert_simple_imputer
     )
+    _register_hist_gradient_boosting(update_registered_converter)
     _register_lightgbm(update_registered_converter)
     _register_xgboost(update_registered_converter)
+
+
+def _register_hist_gradient_boosting(update: Any) -> None:
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    update(
+        HistGradientBoostingClassifier,
+        "RaygateHistGradientBoostingClassifier",
+        calculate_linear_classifier_output_shapes,
+        hist_gradient_boosting.convert_classifier,
+        options=_CLASSIFIER_OPTIONS | {"raw_scores": [True, False]},
+    )
+    update(
+        HistGradientBoostingRegressor,
+        "RaygateHistGradientBoostingRegressor",
+        calculate_linear_regressor_output_shapes,
+        hist_gradient_boosting.convert_regressor,
+    )
 
 
 def _register_lightgbm(update: Any) -> None:

@@ -11,7 +11,7 @@ from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.package import Task
 from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
-from training import feature_schema, packaging, preprocessing
+from training import feature_schema, packaging, preprocessing, served_model
 
 IDENTITY = ModelVersion.parse("shop_v1.0.0")
 
@@ -38,16 +38,16 @@ def fitted(rows):
     target = np.where((rows["age"] > 45) ^ (rows["city"] == "Bern"), "yes", "no")
     schema = feature_schema.infer(rows)
     pipeline = preprocessing.pipeline(schema, LogisticRegression(max_iter=500), scales=True).fit(rows, target)
-    return packaging.FittedModel(
+    return served_model.FittedModel(
         IDENTITY, pipeline, schema, Task.BINARY, ("yes", "no"), family="logistic_regression"
     )
 
 
 @pytest.fixture(scope="session")
 def packaged_once(rows, fitted, tmp_path_factory):
-    served = packaging.choose_path(fitted, rows, rows)
+    served = served_model.choose_path(fitted, rows, rows)
     store = ModelStore(tmp_path_factory.mktemp("store"))
-    return packaging.build_package(served, store, rows, packaging.describe(served, rows, rows), {})
+    return packaging.build_package(served, store, rows, served_model.describe(served, rows, rows), {})
 
 
 @pytest.fixture

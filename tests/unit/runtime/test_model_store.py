@@ -64,9 +64,12 @@ def test_what_a_crash_left_half_written_is_no_version(store, directory):
 
 
 def test_nothing_stays_of_a_staging_that_failed(store):
-    with pytest.raises(RuntimeError), store.staging() as scratch:
+    def fail(scratch):
         (scratch / "file").touch()
         raise RuntimeError
+
+    with pytest.raises(RuntimeError), store.staging() as scratch:
+        fail(scratch)
     assert list(store.root.iterdir()) == []
 
 

@@ -13,7 +13,7 @@ from deployments.contracts.package import InferencePath
 from deployments.runtime import columns as columnar
 from deployments.runtime.compiled import CompiledModel
 from deployments.runtime.native import NativeModel
-from training import compilation, edge_rows, families, packaging, parity, preprocessing
+from training import compilation, edge_rows, families, parity, preprocessing, served_model
 
 NUMBERS = ["Seniority", "Time", "Age", "Expenses", "Income", "Assets", "Debt", "Amount", "Price"]
 TEXTS = ["Home", "Marital", "Records", "Job"]
@@ -22,7 +22,7 @@ TEXTS = ["Home", "Marital", "Records", "Job"]
 def fitted(pipeline, credit, schema):
     pipeline.fit(credit.train.features, credit.train.target)
     identity = ModelVersion.parse("credit_risk_v9.0.0")
-    return packaging.FittedModel(identity, pipeline, schema, credit.task, credit.classes, family="test")
+    return served_model.FittedModel(identity, pipeline, schema, credit.task, credit.classes, family="test")
 
 
 def ours(family, credit, schema, **parameters):
@@ -44,7 +44,7 @@ def both_paths(model, credit):
 
 
 def choose(model, credit):
-    return packaging.choose_path(model, credit.train.features, credit.validation.features)
+    return served_model.choose_path(model, credit.train.features, credit.validation.features)
 
 
 def test_our_families_are_served_compiled(model, credit):
@@ -86,9 +86,10 @@ def test_zeros_that_a_sparse_encoder_hides_from_xgboost_are_found_and_the_pipeli
     credit, credit_schema
 ):
     """XGBoost reads what a sparse matrix leaves out as missing; a graph's tensors leave nothing out."""
+    encoder = OneHotEncoder(handle_unknown="ignore")
     features = ColumnTransformer(
         [
-            ("texts", make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")), TEXTS),
+            ("texts", make_pipeline(SimpleImputer(strategy="most_frequent"), encoder), TEXTS),
             ("numbers", SimpleImputer(), NUMBERS),
         ],
         sparse_threshold=1.0,
@@ -97,7 +98,7 @@ def test_zeros_that_a_sparse_encoder_hides_from_xgboost_are_found_and_the_pipeli
     pipeline = make_pipeline(features, estimator)
     encoded = (credit.train.target == "bad").astype(int)
     pipeline.fit(credit.train.features, encoded)
-    model = packaging.FittedModel(
+    model = served_model.FittedModel(
         ModelVersion.parse("credit_risk_v9.0.0"), pipeline, credit_schema, credit.task, credit.classes, family="x"
     )
     native, compiled = both_paths(model, credit)
@@ -129,9 +130,8 @@ def test_a_graph_that_lies_is_not_served(model, credit, monkeypatch):
     served = choose(model, credit)
     assert served.graph is None
     assert "scores differ" in served.parity.reason
-    metadata = packaging._metadata(served, {})
-    assert metadata.path is InferencePath.NATIVE
-    assert metadata.parity.max_difference > metadata.parity.tolerance
+    assert served.path is InferencePath.NATIVE
+    assert served.parity.max_difference > served.parity.tolerance
 
 
 class Fixed:

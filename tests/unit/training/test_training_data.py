@@ -67,8 +67,10 @@ def test_a_target_that_asks_nothing_is_refused(values, positive, says):
 
 
 @pytest.mark.parametrize(
-    "line", ["target: {column: Nope}", "target: {column: Status}\nfeatures: {exclude: [Nope]}"], ids=["target", "feature"]
-)  # fmt: skip
+    "line",
+    ["target: {column: Nope}", "target: {column: Status}\nfeatures: {exclude: [Nope]}"],
+    ids=["target", "feature"],
+)
 def test_a_column_that_is_not_there_is_named(line):
     text = f"""
 model: m

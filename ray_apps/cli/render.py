@@ -1,0 +1,47 @@
+"""``raygate render``: what would be given to a cluster, printed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from ray_apps.cli.endpoints import EndpointFile
+from ray_apps.settings import Settings
+
+
+class Target(StrEnum):
+    """What can be rendered."""
+
+    KUBERAY = "kuberay"
+    SERVE = "serve"
+
+
+def render(
+    file: EndpointFile,
+    target: Annotated[
+        Target, typer.Option(help="a complete RayService, or the Serve config alone")
+    ] = Target.KUBERAY,
+    base: Annotated[
+        Path, typer.Option(help="the RayService without its Serve config", exists=True, dir_okay=False)
+    ] = Path("kuberay/base/rayservice.yaml"),
+    models: Annotated[
+        str, typer.Option(help="where the cluster's pods see the file store of packages")
+    ] = "/models",
+    environment: Annotated[str, typer.Option(help="label of every metric")] = "production",
+) -> None:
+    """Print what a cluster would run, made by the code that configures the laptop."""
+    from deployments.rollout import rayservice
+    from ray_apps import control
+
+    platform = replace(rayservice.CLUSTER, environment=environment)
+    config = control.serve_config_of(file, Settings(), platform, models)
+    if target is Target.SERVE:
+        typer.echo(yaml.safe_dump(config, sort_keys=False), nl=False)
+        return
+    document = yaml.safe_load(base.read_text(encoding="utf-8"))
+    typer.echo(rayservice.to_yaml(rayservice.complete(document, config)), nl=False)
