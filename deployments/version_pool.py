@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 from ray import serve
 
+from deployments import pool_scaling
 from deployments.contracts.package import InferencePath
 from deployments.contracts.wire import PoolDescription, PoolReply, PoolRequest
 from deployments.runtime import package
 from deployments.runtime.predictor import Predictor, Scored
+
+BACKLOG_SECONDS = 2.0  # a gateway that was not heard of for so long has nothing waiting, or is gone
 
 
 class VersionPool:
@@ -33,6 +36,26 @@ class VersionPool:
         # go on meanwhile. The compiled path takes less than the hand-over to a thread.
         threads = ThreadPoolExecutor(1, "native") if self._predictor.path is InferencePath.NATIVE else None
         self._thread = threads
+        self._target = 0.7
+        self._busy_seconds, self._asked_at = 0.0, time.monotonic()
+        self._backlogs: dict[str, tuple[int, float]] = {}
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take over the wanted utilisation without a restart."""
+        self._target = float(user_config["target_utilisation"])
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What ``pool_scaling`` decides on; Serve asks once an interval."""
+        now = time.monotonic()
+        busy = self._busy_seconds / max(now - self._asked_at, 1e-3)
+        self._busy_seconds, self._asked_at = 0.0, now
+        self._backlogs = {name: told for name, told in self._backlogs.items() if now - told[1] < BACKLOG_SECONDS}
+        backlog = sum(rows for rows, _ in self._backlogs.values())
+        return {
+            pool_scaling.BUSY: min(busy, 1.0),
+            pool_scaling.BACKLOG: backlog,
+            pool_scaling.TARGET: self._target,
+        }
 
     async def describe(self) -> dict[str, Any]:
         """What a gateway needs to know before it sends rows (``wire.PoolDescription``)."""
@@ -51,13 +74,16 @@ class VersionPool:
         if request.schema_fingerprint != self._package.schema.fingerprint:
             return self._refused("schema")
         began = time.perf_counter()
+        self._backlogs[request.gateway] = (request.backlog, time.monotonic())
         scored = await self._score(request)
+        seconds = time.perf_counter() - began
+        self._busy_seconds += seconds
         return PoolReply(
             digest=self._package.digest,
             path=scored.path,
             scores=scored.scores,
             errors=scored.errors,
-            model_seconds=time.perf_counter() - began,
+            model_seconds=seconds,
         ).to_plain()
 
     async def _score(self, request: PoolRequest) -> Scored:

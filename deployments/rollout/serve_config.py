@@ -63,7 +63,7 @@ def build(platform: Platform, pools: Iterable[Pool], gateway: GatewayConfig) -> 
     return {
         "proxy_location": platform.proxy_location,
         "http_options": {"host": platform.host, "port": platform.http_port},
-        "logging_config": {"encoding": "JSON", "enable_access_log": False},
+        "logging_config": {"encoding": "JSON", "enable_access_log": False, "log_level": "WARNING"},
         "applications": [
             _monitor(platform),
             *(_pool(pool) for pool in sorted(pools, key=lambda pool: pool.name)),
@@ -109,6 +109,7 @@ def _pool(pool: Pool) -> dict[str, Any]:
         "graceful_shutdown_timeout_s": 15,
         "graceful_shutdown_wait_loop_s": 0.5,
         "ray_actor_options": actor,
+        "user_config": {"target_utilisation": pool.scaling.target_utilisation},
         **_replicas(pool.scaling),
     }
     return {
@@ -130,6 +131,7 @@ def _replicas(scaling: Scaling) -> dict[str, Any]:
             "upscale_delay_s": 5,
             "downscale_delay_s": 120,
             "metrics_interval_s": 1,
+            "look_back_period_s": 5,
             "policy": {"policy_function": "deployments.pool_scaling:desired_replicas"},
         }
     }

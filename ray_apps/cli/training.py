@@ -61,7 +61,9 @@ def _show(packages: list[ModelPackage]) -> None:
             metadata.family,
             metadata.path.value,
             "" if difference is None else f"{difference:.1e}",
-            ", ".join(f"{metric} {metadata.metrics[metric]:.3f}" for metric in SHOWN if metric in metadata.metrics),
+            ", ".join(
+                f"{metric} {metadata.metrics[metric]:.3f}" for metric in SHOWN if metric in metadata.metrics
+            ),
             one.digest[:12],
         )
     console.out.print(table)

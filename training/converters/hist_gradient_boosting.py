@@ -1,4 +1,4 @@
-"""scikit-learn's histogram gradient boosting, whose node numbers are numpy integers since 1.9."""
+"""scikit-learn's histogram gradient boosting: skl2onnx 1.20 writes flags as booleans, which protobuf refuses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from skl2onnx.common._registration import get_converter
 
 
 class _PlainAttributes:
-    """A container that takes nodes with numpy scalars in their attributes, which onnx refuses."""
+    """A container that takes nodes with booleans among whole numbers."""
 
     def __init__(self, container: Any) -> None:
         self._container = container
@@ -23,16 +23,16 @@ class _PlainAttributes:
 
 
 def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
-    """As skl2onnx has it, with plain numbers."""
+    """As skl2onnx has it, with flags as numbers."""
     get_converter("SklearnRandomForestClassifier")(scope, operator, _PlainAttributes(container))
 
 
 def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
-    """As skl2onnx has it, with plain numbers."""
+    """As skl2onnx has it, with flags as numbers."""
     get_converter("SklearnRandomForestRegressor")(scope, operator, _PlainAttributes(container))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
-        return [item.item() if isinstance(item, np.generic) else item for item in value]
+        return [int(item) if isinstance(item, (bool, np.bool_)) else item for item in value]
     return value

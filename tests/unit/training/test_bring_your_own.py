@@ -8,7 +8,11 @@ import pytest
 import xgboost
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -78,6 +82,19 @@ def test_a_pickled_pipeline_is_served_compiled(rows, labels, sample, store, tmp_
     assert made.metadata.metrics["accuracy"] > 0.8
     assert [feature.name for feature in made.schema.features] == ["minutes", "calls", "plan"]
     np.testing.assert_allclose(scores_of(made, rows), pipeline.predict_proba(rows), atol=1e-5)
+
+
+@pytest.mark.parametrize("regression", [False, True], ids=["classifier", "regressor"])
+def test_histogram_gradient_boosting_is_served_compiled(rows, labels, sample, store, tmp_path, regression):
+    estimator = (HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier)(max_iter=20)
+    numbers = rows[["minutes", "calls"]].assign(minutes=rows["minutes"].where(rows["calls"] > 0))
+    model = estimator.fit(numbers, rows["minutes"] if regression else labels)
+    joblib.dump(model, tmp_path / "model.pkl")
+    numbers.to_parquet(sample)
+    made = bring(tmp_path / "model.pkl", sample, store, target=None)
+    expected = model.predict(numbers)[:, None] if regression else model.predict_proba(numbers)
+    assert made.metadata.path is InferencePath.COMPILED, made.metadata.parity.reason
+    np.testing.assert_allclose(scores_of(made, numbers), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_positive_label_can_be_named(rows, labels, sample, store, tmp_path):
