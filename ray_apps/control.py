@@ -93,6 +93,19 @@ class LocalControl:
         self.store.decide(after, "traffic", {"weights": _readable(after)}, datetime.now(UTC))
         self._applier.switch(self._pools(wanted), _gateway_config(wanted), progress)
 
+    def delete(self, name: str, progress: Progress = _silent) -> None:
+        """Serve an endpoint no more: its traffic ends first, then its pools; packages and history stay.
+
+        Raises:
+            UnknownEndpoint: Nothing of that name was applied.
+            TrafficNotApplied: The gateways did not follow.
+        """
+        wanted = self.store.endpoints()
+        if name not in wanted:
+            raise UnknownEndpoint(name, tuple(wanted))
+        self.store.forget(wanted.pop(name), datetime.now(UTC))
+        self._applier.switch(self._pools(wanted), _gateway_config(wanted), progress)
+
     def wait_ready(self, timeout_s: float = 60.0, progress: Progress = _silent) -> None:
         """Wait until ``/ready`` answers 200.
 

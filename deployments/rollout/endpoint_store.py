@@ -86,10 +86,14 @@ class EndpointStore:
                     policy.model_dump_json(by_alias=True),
                 ),
             )
-            database.execute(
-                "INSERT INTO decisions (at, endpoint, action, policy_epoch, detail) VALUES (?, ?, ?, ?, ?)",
-                (at.isoformat(), name, action, policy.policy_epoch, json.dumps(detail)),
-            )
+            _record(database, at, name, action, policy.policy_epoch, detail)
+
+    def forget(self, wanted: WantedEndpoint, at: datetime) -> None:
+        """Record that an endpoint is to be served no more; its history stays."""
+        name = wanted.document.name
+        with self._transaction() as database:
+            database.execute("DELETE FROM endpoints WHERE name = ?", (name,))
+            _record(database, at, name, "delete", wanted.policy.policy_epoch, {})
 
     def history(self, endpoint: str) -> list[Decision]:
         """Decisions on an endpoint, the oldest first."""
@@ -112,6 +116,15 @@ class EndpointStore:
                 yield database
         finally:
             database.close()
+
+
+def _record(
+    database: sqlite3.Connection, at: datetime, endpoint: str, action: str, epoch: int, detail: dict[str, object]
+) -> None:
+    database.execute(
+        "INSERT INTO decisions (at, endpoint, action, policy_epoch, detail) VALUES (?, ?, ?, ?, ?)",
+        (at.isoformat(), endpoint, action, epoch, json.dumps(detail)),
+    )
 
 
 def _wanted(generation: int, document: str, policy: str) -> WantedEndpoint:

@@ -19,6 +19,7 @@ for command in (
     training.package,
     endpoints.apply,
     endpoints.traffic,
+    endpoints.delete,
     render.render,
 ):
     app.command()(command)

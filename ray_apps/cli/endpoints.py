@@ -37,6 +37,14 @@ def traffic(
         LocalControl(Settings()).set_traffic(endpoint, wanted, progress)
 
 
+def delete(endpoint: Annotated[str, typer.Argument(help="name of the endpoint, such as credit-risk")]) -> None:
+    """Serve an endpoint no more; its model packages and its history stay."""
+    from ray_apps.control import LocalControl
+
+    with console.step(f"Deleting {endpoint}") as progress:
+        LocalControl(Settings()).delete(endpoint, progress)
+
+
 def parse_weights(texts: list[str]) -> dict[Version, float]:
     """Read ``1.0.0=50``.
 

@@ -11,7 +11,7 @@ from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 PAGE = Path(__file__).parents[2] / "docs" / "bring-your-own-model.md"
 
@@ -76,7 +76,7 @@ def test_the_pages_five_commands_lead_from_a_pickle_to_a_prediction(stack, tmp_p
     commands = re.search(r"```bash\n(raygate package.*?)```", PAGE.read_text(), re.S)
     assert commands
     lines = commands.group(1).replace("\\\n", " ")
-    endpoint = re.search(r"cat > endpoint.yaml <<'?END'?\n(.*?)\nEND\n", PAGE.read_text(), re.S)
+    endpoint = re.search(r"cat > endpoint.yaml <<'END'\n(.*?)\nEND\n", PAGE.read_text(), re.S)
     assert endpoint
     (tmp_path / "endpoint.yaml").write_text(endpoint.group(1))
     package = next(line for line in lines.splitlines() if line.startswith("raygate package"))
@@ -93,6 +93,8 @@ def test_the_pages_five_commands_lead_from_a_pickle_to_a_prediction(stack, tmp_p
     served = httpx.get(f"{stack.api_url}/api/v1/models", timeout=30).json()["models"]
     assert {model["model_id"] for model in served} == {"churn", "credit-risk"}
     assert "endpoints" in httpx.get(f"{stack.api_url}/health", timeout=30).json()
+    stack.raygate("delete", "churn")
+    assert httpx.post(stack.predict_url, content=as_request("churn", row), timeout=30).status_code == 404
 
 
 def package_credit_risk(stack, directory, version):
@@ -104,7 +106,7 @@ def package_credit_risk(stack, directory, version):
                 OneHotEncoder(handle_unknown="ignore", sparse_output=False),
                 make_column_selector(dtype_include=object),
             ),
-            remainder=SimpleImputer(strategy="median"),
+            remainder=make_pipeline(SimpleImputer(strategy="median"), StandardScaler()),
         ),
         LogisticRegression(max_iter=2000),
     )

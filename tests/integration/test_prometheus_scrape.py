@@ -29,7 +29,7 @@ def test_requests_of_the_split_arrive_in_prometheus(stack, prometheus):
 
 
 def test_prometheus_knows_the_split_and_the_gateways(stack, prometheus):
-    weights = prometheus.wait_for("ml_traffic_weight_ratio", lambda samples: samples != [])
+    weights = prometheus.wait_for('ml_traffic_weight_ratio{endpoint="credit-risk"}', lambda samples: samples != [])
     assert total(weights) == pytest.approx(1.0)
     environments = {labels["environment"] for labels, _ in weights}
     assert environments == {stack.settings.environment}

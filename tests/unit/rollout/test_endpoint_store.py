@@ -44,6 +44,14 @@ def test_a_decision_replaces_what_is_wanted_and_is_added_to_the_history(store, w
     assert [decision.action for decision in store.history("credit-risk")] == ["apply", "traffic"]
 
 
+def test_an_endpoint_that_is_deleted_leaves_its_history(store, wanted):
+    store.decide(wanted, "apply", {}, NOON)
+    store.forget(wanted, NOON)
+    assert store.endpoints() == {}
+    assert [decision.action for decision in store.history("credit-risk")] == ["apply", "delete"]
+    assert store.last_epoch() == 1
+
+
 @pytest.mark.parametrize("statement", ["DELETE FROM decisions", "UPDATE decisions SET action = 'x'"])
 def test_the_history_cannot_be_rewritten(store, wanted, tmp_path, statement):
     store.decide(wanted, "apply", {}, NOON)
