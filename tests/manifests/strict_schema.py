@@ -2,6 +2,9 @@
 
 The API server drops an unknown field in silence, so a misspelt one validates and does nothing. CEL rules
 (``x-kubernetes-validations``) are not evaluated.
+
+The CRDs are KubeRay's (v1.7.0), published data that is not part of this repository: read from the folder that
+``RAYGATE_CRD_DIR`` names, or from ``shared/crds`` beside the checkout, as ``<group>_<plural>.yaml``.
 """
 
 import os
@@ -9,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import jsonschema
+import pytest
 import yaml
 
 CRDS = Path(os.environ.get("RAYGATE_CRD_DIR") or Path(__file__).parents[3] / "shared" / "crds")
@@ -32,6 +36,9 @@ def _validator(group, version, kind):
             if served["name"] == version and served["served"]:
                 schema = _strict(served["schema"]["openAPIV3Schema"], root=True)
                 return jsonschema.Draft202012Validator(schema)
+    if not CRDS.is_dir():
+        missing = f"no CRDs in {CRDS}: set RAYGATE_CRD_DIR to a folder with those of KubeRay v1.7.0"
+        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
     raise LookupError(f"no CRD in {CRDS} serves {group}/{version} {kind}")
 
 

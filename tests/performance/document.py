@@ -64,8 +64,9 @@ regression, while one request in ten to Raygate goes to boosted trees.
 
 `wrk` posts real rows, one a request, over keep-alive connections from the same machine, so it takes its part of
 the cores too. A figure is the median of {method.rounds} rounds of {method.seconds} s, each after
-{method.warm_up} s of warm-up; errors are the sum. Within a round Raygate runs alone, then the plain servers (started together, loaded in turn: an idle
-one takes no CPU), then Raygate with two gateways. An idle Ray does take CPU, so it is stopped meanwhile.
+{method.warm_up} s of warm-up; errors are the sum. Within a round Raygate runs alone, then the plain servers
+(started together, loaded in turn: an idle one takes no CPU), then Raygate with two gateways. An idle Ray does
+take CPU, so it is stopped meanwhile.
 
 CPU is user and system time of all processes of the contender over the number of requests: for Raygate everything
 of the stack, Ray's daemons, dashboard, HAProxy and monitor included; `wrk` is not in it. Memory is the sum of

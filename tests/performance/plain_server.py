@@ -7,8 +7,7 @@ metrics, no retries.
 ``RAYGATE_BENCH_PACKAGE=DIR RAYGATE_BENCH_MODEL=compiled uvicorn --factory plain_server:build`` runs it by hand.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: FastAPI reads the route's, and a text cannot name a class made in build().
 import io
 import math
 import os
