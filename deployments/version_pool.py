@@ -73,10 +73,10 @@ class VersionPool:
         request = PoolRequest.from_plain(plain)
         if request.schema_fingerprint != self._package.schema.fingerprint:
             return self._refused("schema")
-        began = time.perf_counter()
         self._backlogs[request.gateway] = (request.backlog, time.monotonic())
-        scored = await self._score(request)
-        seconds = time.perf_counter() - began
+        scored, seconds = await self._score(request)
+        if scored is None:
+            return self._refused("expired")
         self._busy_seconds += seconds
         return PoolReply(
             digest=self._package.digest,
@@ -86,11 +86,19 @@ class VersionPool:
             model_seconds=seconds,
         ).to_plain()
 
-    async def _score(self, request: PoolRequest) -> Scored:
+    async def _score(self, request: PoolRequest) -> tuple[Scored | None, float]:
+        """Scores and model time; no scores if nobody waits for them any more when the thread comes to them."""
+        expires = time.perf_counter() + request.budget_seconds
+
+        def score() -> tuple[Scored | None, float]:
+            began = time.perf_counter()
+            if began > expires:
+                return None, 0.0
+            return self._predictor.predict(request.columns), time.perf_counter() - began
+
         if self._thread is None:
-            return self._predictor.predict(request.columns)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._predictor.predict, request.columns)
+            return score()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, score)
 
     def _refused(self, reason: str) -> dict[str, Any]:
         nothing = np.empty((0, 0))

@@ -77,6 +77,7 @@ class WindowExporter(Collector):
             for label, count in sorted(counts.labels.items()):
                 label = admit(label, ("prediction", model), limits.predictions)
                 part.labels[label] = part.labels.get(label, 0) + count
+            part.row_errors = counts.row_errors  # codes out of the gateway's closed list
             part.latency_counts, part.latency_sum = counts.latency_counts, counts.latency_sum
             part.rows, part.model_seconds, part.retries = counts.rows, counts.model_seconds, counts.retries
             totals.add(bounded, {(model, version): part})
@@ -88,7 +89,8 @@ class WindowExporter(Collector):
         )
         requests = _counter(names.SCORING_REQUESTS, "Requests by outcome: OK or an error code", "outcome")
         errors = _counter(names.SCORING_ERRORS, "Requests that were not answered with a prediction", "code")
-        rows = _counter(names.SCORING_ROWS, "Rows answered")
+        rows = _counter(names.SCORING_ROWS, "Rows that have a score")
+        row_errors = _counter(names.SCORING_ROW_ERRORS, "Rows that the model has no score for", "code")
         predictions = _counter(names.PREDICTIONS, "Rows by returned label", "prediction")
         model_seconds = _counter(names.MODEL_SECONDS, "Time spent in the model")
         retries = _counter(names.POOL_RETRIES, "Calls to a version's pool that had to be repeated")
@@ -106,9 +108,11 @@ class WindowExporter(Collector):
             for label, count in sorted(counts.labels.items()):
                 predictions.add_metric((*own, label), count)
             rows.add_metric(own, counts.rows)
+            for code, count in sorted(counts.row_errors.items()):
+                row_errors.add_metric((*own, code), count)
             model_seconds.add_metric(own, counts.model_seconds)
             retries.add_metric(own, counts.retries)
-        return [latency, requests, errors, rows, predictions, model_seconds, retries]
+        return [latency, requests, errors, rows, row_errors, predictions, model_seconds, retries]
 
     def _gateway_families(self, window: Window, live: tuple[Heard, ...], now: float) -> list[Metric]:
         gateways = GaugeMetricFamily(names.GATEWAYS, "Gateway replicas heard of lately", labels=("environment",))

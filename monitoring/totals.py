@@ -27,6 +27,7 @@ def nothing_counted() -> VersionCounts:
 def _add_counts(total: VersionCounts, counts: VersionCounts, sign: int) -> None:
     _add_by_name(total.requests, counts.requests, sign)
     _add_by_name(total.labels, counts.labels, sign)
+    _add_by_name(total.row_errors, counts.row_errors, sign)
     total.latency_counts = [
         ours + sign * theirs for ours, theirs in zip(total.latency_counts, counts.latency_counts, strict=True)
     ]

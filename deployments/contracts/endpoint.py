@@ -21,7 +21,7 @@ SMALLEST_WEIGHT = 0.01  # one of 10,000 slots
 class Part(BaseModel):
     """Base of the endpoint file's parts: camel case as in Kubernetes, unknown fields refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 
 
 def _model_name(text: str) -> str:

@@ -78,7 +78,7 @@ class MalformedRequest(RaygateError):
 
 
 class BodyTooLarge(RaygateError):
-    """A request body has more bytes than the gateway accepts."""
+    """A request body has more bytes than the gateway or its endpoint accepts."""
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(limit_bytes)
@@ -200,7 +200,7 @@ class PackagingFailed(RaygateError):
 
 
 class DeployFailed(RaygateError):
-    """Serve could not bring an application up; the split is what it was before."""
+    """Serve could not bring an application up."""
 
     def __init__(self, application: str, reason: str) -> None:
         super().__init__(application, reason)

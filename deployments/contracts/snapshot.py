@@ -20,7 +20,8 @@ class VersionCounts:
         requests: Requests by outcome: ``OK`` or an error code.
         latency_counts: Requests by latency bucket (``metric_names.LATENCY_BUCKETS_SECONDS``, then one beyond).
         latency_sum: Seconds.
-        rows: Rows answered.
+        rows: Rows that have a score.
+        row_errors: Rows without one, by error code; in a list they do not fail the request.
         labels: Rows by returned label; empty for a regression.
         model_seconds: Time spent in the model.
         retries: Calls to the pool that had to be repeated.
@@ -33,6 +34,7 @@ class VersionCounts:
     labels: dict[str, int] = field(default_factory=dict)
     model_seconds: float = 0.0
     retries: int = 0
+    row_errors: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class GatewaySnapshot:
                     "labels": dict(counts.labels),
                     "model_seconds": counts.model_seconds,
                     "retries": counts.retries,
+                    "row_errors": dict(counts.row_errors),
                 }
                 for (model, version), counts in self.versions.items()
             ],
@@ -98,6 +101,7 @@ class GatewaySnapshot:
                     labels=item["labels"],
                     model_seconds=item["model_seconds"],
                     retries=item["retries"],
+                    row_errors=item["row_errors"],
                 )
                 for item in plain["versions"]
             },

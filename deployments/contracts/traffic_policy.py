@@ -13,14 +13,16 @@ from deployments.contracts.model_version import Version
 class Frozen(BaseModel):
     """Base of the documents between control plane and gateway: immutable, unknown fields refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 
 
 class StickyBy(Frozen):
     """What identifies a unit that must keep its version: a request header or a feature."""
 
-    header: str | None = Field(default=None, description="name of a request header, such as x-user-id")
-    feature: str | None = Field(default=None, description="name of a feature of the first row")
+    header: str | None = Field(
+        default=None, min_length=1, description="name of a request header, such as x-user-id"
+    )
+    feature: str | None = Field(default=None, min_length=1, description="name of a feature of the first row")
 
 
 class Limits(Frozen):

@@ -32,6 +32,8 @@ def read(text: str, source: str, model: type[Model]) -> Model:
         message = getattr(error, "problem", None) or str(error)
         problem = FieldProblem("document", f"is not YAML: {message}", mark.line + 1 if mark else 0)
         raise InvalidDocument(source, (problem,)) from error
+    except (ValueError, RecursionError) as error:  # a date that does not exist, a node inside itself
+        raise InvalidDocument(source, (FieldProblem("document", f"cannot be read: {error}"),)) from error
     if tree is None:
         raise InvalidDocument(source, (FieldProblem("document", "is empty"),))
     lines: dict[Path, int] = {}

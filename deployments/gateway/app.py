@@ -18,6 +18,7 @@ from deployments.contracts.prediction import Label, ProblemDocument
 from deployments.gateway import openapi
 from deployments.gateway.asgi import PREDICT_PATH, PredictEndpoint
 from deployments.gateway.problems import Code, Problem, http_problem, problem
+from deployments.gateway.row_validation import shown_name
 from deployments.gateway.scoring import Scoring
 from deployments.gateway.served_endpoint import ServedEndpoint
 
@@ -159,7 +160,7 @@ def _endpoints(scoring: Scoring, model_id: str | None) -> list[ServedEndpoint]:
         return list(scoring.endpoints.values())
     endpoint = scoring.endpoints.get(model_id)
     if endpoint is None:
-        raise UnknownEndpoint(ascii(model_id)[1:-1][:60], tuple(sorted(scoring.endpoints)))
+        raise UnknownEndpoint(shown_name(model_id), tuple(sorted(scoring.endpoints)))
     return [endpoint]
 
 

@@ -82,7 +82,8 @@ async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None
         BodyTooLarge: It has more bytes than the limit; said before it is read, if the client said its length.
     """
     for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > limit:
+        # A length of twelve digits is too large without a look at its value.
+        if name == b"content-length" and value.isdigit() and (len(value) > 12 or int(value) > limit):
             raise BodyTooLarge(limit)
     message = await receive()
     if message["type"] == "http.disconnect":

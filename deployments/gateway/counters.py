@@ -10,6 +10,7 @@ from datetime import datetime
 
 from deployments.contracts.metric_names import LATENCY_BUCKETS_SECONDS, NO_VERSION, UNKNOWN_MODEL
 from deployments.contracts.snapshot import GatewaySnapshot, VersionCounts
+from deployments.gateway.problems import row_problem
 
 OK = "OK"
 RECENT_LATENCIES = 1024
@@ -59,6 +60,20 @@ class Counters:
         recent = self._recent.get(model) or self.recent(model)
         recent.latencies.append(seconds)
         recent.last_answer = now
+
+    @staticmethod
+    def rows(counts: VersionCounts, answered: int, failures: Mapping[int, str]) -> None:
+        """Count the rows of a request that a pool answered.
+
+        Args:
+            counts: Of the version that answered.
+            answered: Rows, those without a score included.
+            failures: Why rows have no score, by position.
+        """
+        counts.rows += answered - len(failures)
+        for reason in failures.values():
+            code = row_problem(reason).code.value
+            counts.row_errors[code] = counts.row_errors.get(code, 0) + 1
 
     def failed(self, model: str | None, version: str | None, code: str, seconds: float) -> None:
         """Count a request that was refused or failed.

@@ -10,15 +10,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from deployments.contracts.errors import DeadlineExceeded, Overloaded, PoolUnavailable, RaygateError, WireMismatch
+from deployments.contracts.errors import (
+    DeadlineExceeded,
+    FieldProblem,
+    InvalidRows,
+    Overloaded,
+    PoolUnavailable,
+    RaygateError,
+    WireMismatch,
+)
+from deployments.contracts.snapshot import VersionCounts
 from deployments.contracts.traffic_policy import Limits
 from deployments.contracts.wire import Floats, PoolReply, PoolRequest
 from deployments.gateway.row_validation import RowValidator, ValidatedRows
 
 CALL_BYTES_LIMIT = 3_000_000  # calls between deployments must stay below gRPC's 4 MB
+ROW_OVERHEAD_BYTES = 64  # a prediction id and what pickling adds
 RETRY_PAUSE_SECONDS = 0.02
 
 
@@ -70,6 +80,7 @@ class Dispatcher:
         limits: Of the endpoint.
         clock: Monotonic seconds.
         gateway: This gateway's identity.
+        counts: Of the version: its retries and model time are counted here.
     """
 
     def __init__(
@@ -79,11 +90,12 @@ class Dispatcher:
         call: Call,
         limits: Limits,
         clock: Clock,
-        gateway: str = "",
+        gateway: str,
+        counts: VersionCounts,
     ) -> None:
         self.version, self.limits = version, limits
-        self.retries = 0
-        self.model_seconds = 0.0
+        self._counts = counts
+        self._row_bytes = ROW_OVERHEAD_BYTES + 9 * len(validator.schema.numeric)
         self._validator, self._call, self._clock, self._gateway = validator, call, clock, gateway
         self._queue: deque[_Waiting] = deque()
         self._waiting_rows = 0
@@ -114,7 +126,12 @@ class Dispatcher:
 
         Raises:
             Overloaded: Too many rows wait already.
+            InvalidRows: The rows alone are more than a call may carry.
         """
+        size += rows.count * self._row_bytes
+        if size > CALL_BYTES_LIMIT:
+            message = f"{rows.count} rows of this model are too large for one request; send fewer"
+            raise InvalidRows((FieldProblem("features", message),))
         if self._waiting_rows + rows.count > self.limits.max_waiting_rows:
             raise Overloaded(self.version, self._waiting_rows)
         answer: asyncio.Future[Scores] = asyncio.get_running_loop().create_future()
@@ -163,18 +180,20 @@ class Dispatcher:
                 schema_fingerprint=self._validator.schema.fingerprint,
                 columns=self._validator.join([waiting.rows for waiting in batch]),
                 prediction_ids=[prediction_id for waiting in batch for prediction_id in waiting.ids],
-                budget_seconds=deadline - self._clock(),
+                budget_seconds=0.0,  # set at each attempt
                 gateway=self._gateway,
                 backlog=self.backlog,
             )
             reply, attempts = await self._ask(request, deadline)
-            self.model_seconds += reply.model_seconds
+            self._counts.model_seconds += reply.model_seconds
             self._hand_out(batch, reply, attempts)
         except Exception as error:  # whatever happened, every caller is told
             for waiting in batch:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
         finally:
+            for waiting in batch:  # the task itself was cancelled: the gateway stops
+                waiting.answer.cancel()
             self._in_flight -= 1
             self._rows_in_flight -= count
             self._start_calls()
@@ -185,15 +204,19 @@ class Dispatcher:
             remaining = deadline - self._clock()
             if remaining <= 0:
                 raise DeadlineExceeded(self.limits.deadline_seconds)
+            budget = min(remaining, self.limits.attempt_seconds)
             try:
-                async with asyncio.timeout(min(remaining, self.limits.attempt_seconds)):
-                    reply = await self._call(request)
+                async with asyncio.timeout(budget):
+                    reply = await self._call(replace(request, budget_seconds=budget))
             except RaygateError:
                 raise
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                # Serve hands over the cancellation of a call at the replica as if it were ours.
+                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                    raise
                 if attempt == self.limits.attempts:
                     raise PoolUnavailable(self.version, attempt, type(error).__name__) from error
-                self.retries += 1
+                self._counts.retries += 1
                 await asyncio.sleep(RETRY_PAUSE_SECONDS * (attempt - 1))
                 continue
             if reply.refusal == "schema":
@@ -214,3 +237,8 @@ class Dispatcher:
                     Scores(reply.scores[start:end], errors, reply.path, reply.model_seconds, attempts)
                 )
             start = end
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -39,7 +39,7 @@ class MemoryPool:
     schema: FeatureSchema
     model: Callable[[Columns], Floats] = first_number_as_probability
     classes: tuple[str, ...] = ("good", "bad")
-    failures: list[Exception] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)
     row_errors: dict[str, str] = field(default_factory=dict)
     gate: asyncio.Event | None = None
     calls: list[PoolRequest] = field(default_factory=list)

@@ -67,10 +67,10 @@ def _typed_request(endpoint: ServedEndpoint, schemas: dict[str, Any]) -> dict[st
     """
     policy = endpoint.policy
     served = endpoint.versions.get(policy.stable) or next(iter(endpoint.versions.values()))
-    name = "".join(part.capitalize() for part in policy.model.split("_"))
-    schemas[f"{name}Features"] = _features(served.schema)
-    row = _reference(f"{name}Features")
-    schemas[f"{name}Request"] = {
+    features, request = f"{policy.model}_features", f"{policy.model}_request"
+    schemas[features] = _features(served.schema)
+    row = _reference(features)
+    schemas[request] = {
         "type": "object",
         "additionalProperties": False,
         "required": ["model_id", "features"],
@@ -82,7 +82,7 @@ def _typed_request(endpoint: ServedEndpoint, schemas: dict[str, Any]) -> dict[st
             "options": _reference("PredictOptions"),
         },
     }
-    return _reference(f"{name}Request")
+    return _reference(request)
 
 
 def _features(schema: FeatureSchema) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from deployments.contracts.wire import PoolDescription, PoolReply, PoolRequest
 
 
 class PoolClient:
-    """Calls one version's pool; Serve's router picks the replica, another one at each attempt."""
+    """Calls one version's pool; Serve's router picks the replica and avoids those that it knows to be gone."""
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle

@@ -48,6 +48,8 @@ class Pools:
         self._connect, self._counters, self._clock = connect, counters, clock
         self._clients: dict[ModelVersion, Pool] = {}
         self._served: dict[ModelVersion, ServedVersion] = {}
+        self._changing = asyncio.Lock()
+        """A probe under old policies must not run into the change to new ones."""
 
     async def serve(self, policies: tuple[TrafficPolicy, ...]) -> dict[str, ServedEndpoint]:
         """The endpoints under new policies, their pools warmed.
@@ -55,14 +57,12 @@ class Pools:
         A version that is known already keeps its queue and its calls in flight. A pool that does not describe
         itself in time is left out: its endpoint serves what it can, and ``probe`` tries again.
         """
-        wanted = {
-            ModelVersion(policy.model, version): policy for policy in policies for version in policy.versions
-        }
-        await asyncio.gather(*(self._warm(name, policy, WARM_SECONDS) for name, policy in wanted.items()))
-        for name in self._served.keys() - wanted.keys():
-            del self._served[name]
-            self._clients.pop(name, None)
-        return self.endpoints(policies)
+        async with self._changing:
+            wanted = await self._warm_all(policies, WARM_SECONDS)
+            for name in self._served.keys() - wanted:
+                del self._served[name]
+                self._clients.pop(name, None)
+            return self.endpoints(policies)
 
     def endpoints(self, policies: tuple[TrafficPolicy, ...]) -> dict[str, ServedEndpoint]:
         """The endpoints with the versions that are known now."""
@@ -74,16 +74,24 @@ class Pools:
         Returns:
             Whether the set of versions changed, so that the endpoints must be made anew.
         """
-        wanted = {
-            ModelVersion(policy.model, version): policy for policy in policies for version in policy.versions
-        }
-        before = {name: id(served) for name, served in self._served.items()}
-        await asyncio.gather(*(self._warm(name, policy, PROBE_SECONDS) for name, policy in wanted.items()))
-        return before != {name: id(served) for name, served in self._served.items()}
+        if self._changing.locked():
+            return False
+        async with self._changing:
+            before = {name: id(served) for name, served in self._served.items()}
+            await self._warm_all(policies, PROBE_SECONDS)
+            return before != {name: id(served) for name, served in self._served.items()}
 
     def _versions(self, policy: TrafficPolicy) -> dict[Version, ServedVersion]:
         found = {version: self._served.get(ModelVersion(policy.model, version)) for version in policy.versions}
         return {version: served for version, served in found.items() if served is not None}
+
+    async def _warm_all(self, policies: tuple[TrafficPolicy, ...], timeout_seconds: float) -> set[ModelVersion]:
+        """Ask the pools of all versions what they serve; returns the versions."""
+        wanted = {
+            ModelVersion(policy.model, version): policy for policy in policies for version in policy.versions
+        }
+        await asyncio.gather(*(self._warm(name, policy, timeout_seconds) for name, policy in wanted.items()))
+        return set(wanted)
 
     async def _warm(self, name: ModelVersion, policy: TrafficPolicy, timeout_seconds: float) -> None:
         try:
@@ -107,8 +115,8 @@ class Pools:
         self, name: ModelVersion, described: PoolDescription, client: Pool, policy: TrafficPolicy
     ) -> ServedVersion:
         validator = RowValidator(described.schema)
-        dispatcher = Dispatcher(
-            str(name), validator, client.predict, policy.limits, self._clock, self._counters.gateway
-        )
         counts = self._counters.of(name.model, str(name.version))
+        dispatcher = Dispatcher(
+            str(name), validator, client.predict, policy.limits, self._clock, self._counters.gateway, counts
+        )
         return ServedVersion(name, described.digest, described.metadata, validator, dispatcher, counts)

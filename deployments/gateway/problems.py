@@ -82,7 +82,8 @@ def problem(error: BaseException) -> Problem:
     """What the caller is told of an error; anything unforeseen becomes INTERNAL_ERROR without a word of it."""
     if isinstance(error, errors.RowFailed):
         return row_problem(error.reason)
-    row = _TABLE.get(type(error)) if isinstance(error, errors.RaygateError) else None
+    # By base class too: Ray wraps an error of another process in a class made of its own and the error's.
+    row = next((_TABLE[kind] for kind in type(error).__mro__ if kind in _TABLE), None)
     if row is None:
         return Problem(500, Code.INTERNAL_ERROR, "internal error", "the gateway could not handle this request")
     details = "it speaks another release's language" if isinstance(error, errors.WireMismatch) else str(error)

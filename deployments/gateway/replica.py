@@ -60,8 +60,9 @@ class Gateway:
     async def _watch_pools(self) -> None:
         while True:
             await asyncio.sleep(PROBE_PAUSE_SECONDS)
-            if await self._pools.probe(self._config.endpoints):
-                self._scoring.endpoints = self._pools.endpoints(self._config.endpoints)
+            probed = self._config
+            if await self._pools.probe(probed.endpoints) and probed is self._config:
+                self._scoring.endpoints = self._pools.endpoints(probed.endpoints)
 
     async def _report(self) -> None:
         """Send the cumulative figures again and again; one that is lost is made good by the next."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from deployments.contracts.errors import FieldProblem, InvalidRows, MalformedRequest
+from deployments.gateway.row_validation import PROBLEM_LIMIT, shown_name
 
 _FIELDS = frozenset({"model_id", "features", "options"})
 _OPTIONS = frozenset({"return_probabilities"})
@@ -77,18 +79,20 @@ def _explain_not_finite(body: bytes) -> None:
     except (ValueError, RecursionError, AttributeError):
         return
     rows = features if isinstance(features, list) else [features]
-    problems = [
+    problems = (
         FieldProblem(
-            f"features[{position}].{name}" if isinstance(features, list) else f"features.{name}",
+            f"features[{position}].{shown_name(name)}"
+            if isinstance(features, list)
+            else f"features.{shown_name(name)}",
             f"must be a finite number, not {value}",
         )
         for position, row in enumerate(rows)
         if isinstance(row, dict)
         for name, value in row.items()
-        if isinstance(value, float) and not math.isfinite(value) and name.isprintable()
-    ]
-    if problems:
-        raise InvalidRows(tuple(problems[:20]))
+        if isinstance(value, float) and not math.isfinite(value)
+    )
+    if told := tuple(islice(problems, PROBLEM_LIMIT)):
+        raise InvalidRows(told)
 
 
 def _frame_problems(document: dict[str, Any]) -> list[FieldProblem]:
@@ -103,7 +107,7 @@ def _frame_problems(document: dict[str, Any]) -> list[FieldProblem]:
     if "options" in document:
         problems.extend(_option_problems(document["options"]))
     if not document.keys() <= _FIELDS:
-        unknown = sorted(ascii(name)[1:-1][:40] for name in document.keys() - _FIELDS)[:5]
+        unknown = sorted(shown_name(name) for name in document.keys() - _FIELDS)[:5]
         problems.append(
             FieldProblem(", ".join(unknown), f"unknown; a request has the fields {', '.join(sorted(_FIELDS))}")
         )
@@ -114,7 +118,7 @@ def _option_problems(options: Any) -> list[FieldProblem]:
     if type(options) is not dict:
         return [FieldProblem("options", "must be an object")]
     problems = [
-        FieldProblem(f"options.{ascii(name)[1:-1][:40]}", f"unknown; options are {', '.join(sorted(_OPTIONS))}")
+        FieldProblem(f"options.{shown_name(name)}", f"unknown; options are {', '.join(sorted(_OPTIONS))}")
         for name in list(options.keys() - _OPTIONS)[:5]
     ]
     problems.extend(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ class RowValidator:
 
     def __init__(self, schema: FeatureSchema) -> None:
         self.schema = schema
+        self._listed = ", ".join(feature.name for feature in schema.features)
         self._names = frozenset(feature.name for feature in schema.features)
         self._numeric = tuple((f.name, f.nullable, f.kind is FeatureKind.BOOLEAN) for f in schema.numeric)
         self._textual = tuple(
@@ -122,17 +124,14 @@ class RowValidator:
             for feature in self.schema.features
             if (message := _complaint(feature, row))
         ]
+        unknown = (name for name in row if name not in self._names)
         problems.extend(
             FieldProblem(
-                f"{place}.{_shown_name(name)}", f"is not a feature of this model; features: {self._listed()}"
+                f"{place}.{shown_name(name)}", f"is not a feature of this model; features: {self._listed}"
             )
-            for name in row
-            if name not in self._names
+            for name in islice(unknown, PROBLEM_LIMIT)
         )
         return problems
-
-    def _listed(self) -> str:
-        return ", ".join(feature.name for feature in self.schema.features)
 
     def join(self, batches: list[ValidatedRows]) -> Columns:
         """Rows of several requests as the columns of one call, in order."""
@@ -188,6 +187,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
-def _shown_name(name: str) -> str:
+def shown_name(name: str) -> str:
+    """A caller's name of something, shortened and escaped."""
     text = ascii(name)[1:-1]
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."

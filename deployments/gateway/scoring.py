@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -11,13 +12,21 @@ from typing import Any
 
 import uuid_utils
 
-from deployments.contracts.errors import FieldProblem, InvalidRows, PoolUnavailable, RowFailed, UnknownEndpoint
+from deployments.contracts.errors import (
+    BodyTooLarge,
+    DeadlineExceeded,
+    FieldProblem,
+    InvalidRows,
+    PoolUnavailable,
+    RowFailed,
+    UnknownEndpoint,
+)
 from deployments.contracts.traffic_policy import Limits
 from deployments.gateway.counters import Counters
 from deployments.gateway.dispatch import Clock
 from deployments.gateway.problems import problem, row_problem
 from deployments.gateway.request_document import RequestDocument, read
-from deployments.gateway.row_validation import ValidatedRows
+from deployments.gateway.row_validation import ValidatedRows, shown_name
 from deployments.gateway.served_endpoint import ServedEndpoint, ServedVersion
 from deployments.routing.assignment import assign
 
@@ -51,7 +60,7 @@ class Scoring:
 
     @property
     def max_body_bytes(self) -> int:
-        """The largest body that any endpoint accepts."""
+        """The largest body that any endpoint accepts: nothing larger is read, whomever it is for."""
         return max(
             (endpoint.policy.limits.max_body_bytes for endpoint in self.endpoints.values()),
             default=Limits().max_body_bytes,
@@ -83,14 +92,21 @@ class Scoring:
         document = read(body)
         endpoint = self.endpoints.get(document.model_id)
         if endpoint is None:
-            raise UnknownEndpoint(_shown(document.model_id), tuple(sorted(self.endpoints)))
+            raise UnknownEndpoint(shown_name(document.model_id), tuple(sorted(self.endpoints)))
         progress.model = endpoint.policy.model
+        if len(body) > endpoint.policy.limits.max_body_bytes:
+            raise BodyTooLarge(endpoint.policy.limits.max_body_bytes)
         served = self._choose(endpoint, document, headers, progress)
         rows = _checked(served, document, endpoint.policy.limits)
         ids = [str(uuid_utils.uuid7()) for _ in range(rows.count)]
         deadline = began + endpoint.policy.limits.deadline_seconds
-        scores = await served.dispatcher.submit(rows, ids, deadline, len(body))
+        try:
+            async with asyncio.timeout(deadline - self._clock()):
+                scores = await served.dispatcher.submit(rows, ids, deadline, len(body))
+        except TimeoutError as error:
+            raise DeadlineExceeded(endpoint.policy.limits.deadline_seconds) from error
         served.ready = True
+        self.counters.rows(served.counts, rows.count, scores.errors)
         answer: dict[str, Any] = (
             _single_answer(served, document, scores.values[0].tolist(), scores.errors.get(0), ids[0])
             if document.single
@@ -100,11 +116,7 @@ class Scoring:
         answer["timestamp"] = now
         if rows.unseen:
             answer["warnings"] = _told(rows)
-        counts = served.counts
-        counts.rows += rows.count
-        counts.retries = served.dispatcher.retries
-        counts.model_seconds = served.dispatcher.model_seconds
-        self.counters.answered(counts, endpoint.policy.model, self._clock() - began, now)
+        self.counters.answered(served.counts, endpoint.policy.model, self._clock() - began, now)
         return answer
 
     def _choose(
@@ -127,7 +139,8 @@ def _sticky_unit(endpoint: ServedEndpoint, document: RequestDocument, headers: H
                 return value.decode("latin-1")
     elif endpoint.sticky_feature and type(document.rows[0]) is dict:
         unit = document.rows[0].get(endpoint.sticky_feature)
-        return None if unit is None else str(unit)
+        # Anything else is no unit; the row is about to be refused for it.
+        return str(unit) if isinstance(unit, str | int | float) else None
     return None
 
 
@@ -177,7 +190,3 @@ def _told(rows: ValidatedRows) -> list[dict[str, Any]]:
         {"row": position, "field": name, "message": "training never saw this category"}
         for position, name in rows.unseen
     ]
-
-
-def _shown(model_id: str) -> str:
-    return ascii(model_id)[1:-1][:60]

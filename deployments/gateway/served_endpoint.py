@@ -8,13 +8,12 @@ from typing import Any
 from deployments.contracts.feature_schema import FeatureSchema
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.package import ModelMetadata, Task
+from deployments.contracts.prediction import Label
 from deployments.contracts.snapshot import VersionCounts
 from deployments.contracts.traffic_policy import TrafficPolicy
 from deployments.gateway.dispatch import Dispatcher
 from deployments.gateway.row_validation import RowValidator
 from deployments.routing.slot_table import SlotTable
-
-Label = str | int | bool | float
 
 
 @dataclass(slots=True)

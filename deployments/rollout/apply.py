@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployments.contracts.errors import DeployFailed, TrafficNotApplied
+from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.traffic_policy import GatewayConfig
 from deployments.rollout import serve_config
 from deployments.rollout.serve_config import GATEWAY, Platform, Pool, ServeConfig
-from deployments.rollout.serve_target import FAILED, ServeState, ServeTarget
+from deployments.rollout.serve_target import DEPLOY_FAILED, ServeState, ServeTarget
 
 Progress = Callable[[str], None]
 POLL_SECONDS = 0.25
@@ -63,30 +64,58 @@ class Applier:
         in_force = before.gateway_config or GatewayConfig().model_dump(mode="json", by_alias=True)
         wanted = serve_config.build(self._platform, pools, GatewayConfig())
         wanted = serve_config.with_gateway_config(wanted, in_force)
-        staged = serve_config.with_more_pools(wanted, _running(before))
-        awaited = {str(pool.name) for pool in pools}
-        self._target.put(staged)
+        self._target.put(serve_config.with_more_pools(wanted, _running(before)))
         try:
-            self._await_up(awaited | {GATEWAY}, progress)
+            self._await_up({str(pool.name) for pool in pools} | {GATEWAY}, progress)
         except DeployFailed:
-            if before.applications:
-                self._target.put({**staged, "applications": _running(before)})
+            self._target.put({**wanted, "applications": _running(before)})
             raise
 
     def switch(self, pools: list[Pool], gateway: GatewayConfig, progress: Progress) -> None:
         """Give the gateways their policies, wait until all of them follow, remove pools that nobody is sent to.
 
+        Args:
+            pools: Those that are to run as described here. The pools of other endpoints stay as they run.
+            gateway: The policies of all endpoints.
+            progress: Told what is going on.
+
         Raises:
             TrafficNotApplied: The gateways did not take the policies over in time.
             DeployFailed: The gateway is not healthy under them.
         """
-        final = serve_config.build(self._platform, pools, gateway)
         running = self._target.state()
+        named = {
+            str(ModelVersion(policy.model, version)) for policy in gateway.endpoints for version in policy.versions
+        }
+        others = [application for application in _running(running) if application["name"] in named]
+        final = serve_config.with_more_pools(serve_config.build(self._platform, pools, gateway), others)
         self._target.put(serve_config.with_more_pools(final, _running(running)))
         progress("waiting for every gateway to follow")
         self._await_policies(gateway)
         if serve_config.pool_names(final) != _pools(running):
             self._target.put(final)
+
+    def check_up(self, names: set[str]) -> None:
+        """Make sure that pools can take traffic now.
+
+        Raises:
+            TrafficNotApplied: One cannot, or the cluster cannot be asked.
+        """
+        state = self._target.state()
+        dark = sorted(
+            name for name in names if name not in state.applications or not state.applications[name].is_up
+        )
+        if dark:
+            raise TrafficNotApplied(f"no traffic can go to {', '.join(dark)}: the pool is not running")
+
+    def served_endpoints(self) -> set[str]:
+        """Names of the endpoints that the gateways have been told of.
+
+        Raises:
+            TrafficNotApplied: The cluster cannot be asked.
+        """
+        given = (self._target.state().gateway_config or {}).get("endpoints", [])
+        return {policy["endpoint"] for policy in given}
 
     def _await_up(self, names: set[str], progress: Progress) -> None:
         deadline = self._clock() + self._patience.pools
@@ -145,5 +174,5 @@ def _pools(state: ServeState) -> set[str]:
 def _raise_failures(state: ServeState, names: set[str]) -> None:
     for name in sorted(names):
         application = state.applications.get(name)
-        if application is not None and application.status in FAILED:
+        if application is not None and application.status == DEPLOY_FAILED:
             raise DeployFailed(name, application.message[-FAILURE_TAIL:] or application.status)

@@ -14,6 +14,8 @@ from deployments.rollout.serve_target import ApplicationState, ServeState
 
 _APPLICATIONS = "/api/serve/applications/"
 _SECONDS = 30.0
+# A pool that waits for room to grow serves all the same.
+_HEALTHY = frozenset({"HEALTHY", "UPSCALING", "DOWNSCALING"})
 
 
 class DashboardTarget:
@@ -29,7 +31,10 @@ class DashboardTarget:
 
     def state(self) -> ServeState:
         """What Serve runs now."""
-        document = self._request("GET").json()
+        try:
+            document = self._request("GET").json()
+        except ValueError as error:
+            raise TrafficNotApplied(f"what answers at {self._url} is not a Ray dashboard") from error
         found = {name: _application(details) for name, details in document.get("applications", {}).items()}
         return ServeState(found)
 
@@ -42,7 +47,7 @@ class DashboardTarget:
         try:
             text = httpx.get(self._metrics_url, timeout=5).raise_for_status().text
         except httpx.HTTPError:
-            return None
+            return None  # the monitor is away, or the port is somebody else's
         epochs: dict[str, list[int]] = {}
         for family in text_string_to_metric_families(text):
             if family.name == POLICY_EPOCH:
@@ -73,7 +78,7 @@ def _application(details: dict[str, Any]) -> ApplicationState:
     ]
     return ApplicationState(
         status=details["status"],
-        healthy=bool(deployments) and all(deployment["status"] == "HEALTHY" for deployment in deployments),
+        healthy=bool(deployments) and all(deployment["status"] in _HEALTHY for deployment in deployments),
         message=" ".join(message.strip() for message in messages if message),
         config=details.get("deployed_app_config") or {},
         replicas=len(running),

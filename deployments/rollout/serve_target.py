@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from deployments.rollout.serve_config import GATEWAY, ServeConfig
 
 RUNNING = "RUNNING"
-FAILED = frozenset({"DEPLOY_FAILED", "UNHEALTHY"})
+DEPLOY_FAILED = "DEPLOY_FAILED"
+"""The only status that waiting does not mend: an unhealthy replica is being replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class ApplicationState:
 
     Attributes:
         status: Serve's word for the application: ``RUNNING``, ``DEPLOYING``, ``DEPLOY_FAILED``, ...
-        healthy: Every deployment of it is ``HEALTHY`` too; the application's status alone does not say so.
+        healthy: Every deployment of it is healthy, if perhaps on its way to another number of replicas.
         message: Serve's explanation, if any.
         config: What was deployed.
         replicas: Replicas that run, over all deployments.
@@ -46,7 +47,7 @@ class ServeState:
     def gateway_config(self) -> dict[str, Any] | None:
         """The ``user_config`` that the gateway has been given, or None if there is no gateway."""
         gateway = self.applications.get(GATEWAY)
-        if gateway is None:
+        if gateway is None or not gateway.config:  # Serve forgets the config of what it deletes
             return None
         config: dict[str, Any] | None = gateway.config["deployments"][0].get("user_config")
         return config
@@ -107,4 +108,4 @@ class MemoryTarget:
 
     def _application(self, config: dict[str, Any]) -> ApplicationState:
         message = self.broken.get(config["name"], "")
-        return ApplicationState("DEPLOY_FAILED" if message else RUNNING, not message, message, config, 1)
+        return ApplicationState(DEPLOY_FAILED if message else RUNNING, not message, message, config, 1)

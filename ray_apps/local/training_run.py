@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -82,8 +84,12 @@ class Training:
         child = subprocess.Popen(
             self._command, env=self._environment, stdin=subprocess.DEVNULL, start_new_session=True
         )
-        if child.wait() != 0:
-            raise TrainingFailed(child.returncode)
+        try:
+            if child.wait() != 0:
+                raise TrainingFailed(child.returncode)
+        finally:
+            if child.poll() is None:  # Ctrl-C: nobody waits for the result any more
+                os.killpg(child.pid, signal.SIGTERM)
 
 
 def _read(config: Path) -> Any:

@@ -7,7 +7,7 @@ metrics, no retries.
 ``RAYGATE_BENCH_PACKAGE=DIR RAYGATE_BENCH_MODEL=compiled uvicorn --factory plain_server:build`` runs it by hand.
 """
 
-# No `from __future__ import annotations`: FastAPI reads the route's, and a text cannot name a class made in build().
+# No `from __future__ import annotations`: FastAPI could not find a class made in build() by its name.
 import io
 import math
 import os
@@ -23,6 +23,7 @@ from deployments.contracts.feature_schema import FeatureKind, FeatureSchema
 from deployments.contracts.package import NATIVE_MODEL, REFERENCE_SAMPLE
 from deployments.contracts.wire import Columns
 from deployments.runtime import package
+from deployments.runtime.native import score_order
 from deployments.runtime.predictor import Predictor
 
 PACKAGE_VARIABLE = "RAYGATE_BENCH_PACKAGE"
@@ -99,10 +100,11 @@ def _pipeline(loaded: package.ModelPackage) -> Score:
     dtypes = dict(pd.read_parquet(io.BytesIO(loaded.read(REFERENCE_SAMPLE))).dtypes)
     names = [feature.name for feature in loaded.schema.features]
     dtypes = {name: dtypes[name] for name in names}
+    order = score_order(estimator, loaded.metadata.classes)
 
     def score(row: dict[str, Any]) -> list[float]:
         values = {name: math.nan if row[name] is None else row[name] for name in names}
         frame = pd.DataFrame([values]).astype(dtypes)
-        return estimator.predict_proba(frame)[0].tolist()
+        return estimator.predict_proba(frame)[0, order].tolist()
 
     return score

@@ -2,10 +2,11 @@ import asyncio
 
 import pytest
 
-from deployments.contracts.errors import DeadlineExceeded, Overloaded, PoolUnavailable, WireMismatch
+from deployments.contracts.errors import DeadlineExceeded, InvalidRows, Overloaded, PoolUnavailable, WireMismatch
 from deployments.contracts.feature_schema import FeatureSchema
+from deployments.contracts.snapshot import VersionCounts
 from deployments.contracts.traffic_policy import Limits
-from deployments.gateway.dispatch import Dispatcher
+from deployments.gateway.dispatch import CALL_BYTES_LIMIT, Dispatcher
 from deployments.gateway.row_validation import RowValidator
 
 
@@ -25,12 +26,19 @@ def clock():
 
 
 @pytest.fixture
-def dispatch(pool, schema, clock):
+def counts():
+    return VersionCounts(requests={}, latency_counts=[])
+
+
+@pytest.fixture
+def dispatch(pool, schema, clock, counts):
     """A dispatcher over the pool, with any limits."""
 
     def make(**limits):
         made = Limits(**limits)
-        return Dispatcher("credit_risk_v1.0.0", RowValidator(schema), pool.predict, made, clock, "gateway-1")
+        return Dispatcher(
+            "credit_risk_v1.0.0", RowValidator(schema), pool.predict, made, clock, "gateway-1", counts
+        )
 
     return make
 
@@ -103,7 +111,7 @@ def test_one_bad_row_in_a_call_is_nobody_elses_problem(dispatch, pool, schema, r
     assert [score.errors for score in scores] == [{}, {}, {0: "model_error"}, {}]
 
 
-def test_a_call_that_fails_in_transport_is_repeated(dispatch, send, pool, run):
+def test_a_call_that_fails_in_transport_is_repeated(dispatch, send, pool, counts, run):
     pool.failures = [ConnectionError("replica died"), ConnectionError("so did that one")]
     dispatcher = dispatch()
 
@@ -111,7 +119,36 @@ def test_a_call_that_fails_in_transport_is_repeated(dispatch, send, pool, run):
         return await send(dispatcher, 0.5)
 
     assert run(scenario()).attempts == 3
-    assert dispatcher.retries == 2
+    assert counts.retries == 2
+    assert counts.model_seconds > 0
+
+
+def test_a_call_that_the_replica_cancelled_is_repeated_like_any_other_failure(dispatch, send, pool, run):
+    pool.failures = [asyncio.CancelledError("at the replica")]
+
+    async def scenario():
+        return await send(dispatch(), 0.5)
+
+    assert run(scenario()).attempts == 2
+
+
+def test_each_attempt_tells_the_pool_how_long_its_callers_still_wait(dispatch, send, pool, run):
+    pool.failures = [ConnectionError("gone")]
+
+    async def scenario():
+        await send(dispatch(attemptSeconds=3), 0.5, seconds=2.0)
+
+    run(scenario())
+    assert [call.budget_seconds for call in pool.calls] == [2.0, 2.0]
+
+
+def test_rows_that_no_call_could_carry_are_refused_at_once(dispatch, schema, row, clock, run):
+    async def scenario():
+        rows = RowValidator(schema).validate([row])
+        with pytest.raises(InvalidRows, match="send fewer"):
+            dispatch().submit(rows, ["id"], clock.now + 1, CALL_BYTES_LIMIT)
+
+    run(scenario())
 
 
 def test_after_the_last_attempt_the_caller_is_told_and_the_next_one_is_served(dispatch, send, pool, run):

@@ -222,11 +222,12 @@ def test_a_row_that_the_model_fails_on_carries_its_own_error(schema, row, run):
         stack.pools["credit_risk_v1.0.0"].row_errors = {"freelance": "not_finite"}
         await stack.start()
         rows = [row, {**row, "Job": "freelance"}]
-        return await stack.request("POST", PREDICT, json=body(rows)), await stack.request(
-            "POST", PREDICT, json=body(rows[1])
-        )
+        many = await stack.request("POST", PREDICT, json=body(rows))
+        return stack, many, await stack.request("POST", PREDICT, json=body(rows[1]))
 
-    many, single = run(scenario())
+    stack, many, single = run(scenario())
+    counts = stack.counters.of("credit_risk", "1.0.0")
+    assert (counts.rows, counts.row_errors) == (1, {"UNSCORABLE_ROW": 2})
     good, bad = many.json()["predictions"]
     assert many.status_code == 200
     assert good["prediction"] == "good"
@@ -296,11 +297,11 @@ def test_models_lists_versions_with_weights_and_features(ask):
 def test_openapi_has_one_typed_feature_schema_a_model(ask):
     response, _ = ask("GET", "/openapi.json")
     document = response.json()
-    features = document["components"]["schemas"]["CreditRiskFeatures"]
+    features = document["components"]["schemas"]["credit_risk_features"]
     assert features["required"] == ["Age", "Owner"]
     assert features["properties"]["Income"]["type"] == ["number", "null"]
     request = document["paths"][PREDICT]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert request == {"oneOf": [{"$ref": "#/components/schemas/CreditRiskRequest"}]}
+    assert request == {"oneOf": [{"$ref": "#/components/schemas/credit_risk_request"}]}
     assert document["info"]["version"] == "1.2.3"
 
 
