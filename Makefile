@@ -47,7 +47,7 @@ format: install ## Reformat and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 bench: install ## Raygate beside a plain FastAPI server, into docs/benchmarks.md
-	$(BIN)/python -m tests.performance.bench
+	$(BIN)/python tests/performance/bench.py
 
 lock: install ## Pin the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --no-header --upgrade --python-version 3.11 pyproject.toml -o requirements.lock

@@ -11,7 +11,14 @@ from pathlib import Path
 import httpx
 
 from deployments.contracts.endpoint import ModelEndpoint
-from deployments.contracts.errors import FieldProblem, InvalidDocument, TrafficNotApplied, UnknownEndpoint
+from deployments.contracts.errors import (
+    DeployFailed,
+    FieldProblem,
+    InvalidDocument,
+    RaygateError,
+    TrafficNotApplied,
+    UnknownEndpoint,
+)
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.traffic_policy import GatewayConfig
 from deployments.rollout import policy, serve_config
@@ -45,7 +52,7 @@ class LocalControl:
         """Serve what an endpoint file says; blocks until it is in force.
 
         Applying an unchanged file moves no traffic: an override of the weights stays. It does repair what Serve
-        does not run and should.
+        does not run and should. Other endpoints are left alone, whatever state they are in.
 
         Raises:
             InvalidDocument: The file, or a version of it is not in the model store.
@@ -55,23 +62,42 @@ class LocalControl:
         document = documents.read(endpoint, ModelEndpoint)
         wanted = self.store.endpoints()
         _one_endpoint_a_model(document, wanted, str(endpoint))
+        pools = pools_of(document, self._models, str(endpoint))
         before = wanted.get(document.name)
-        if before is not None and before.document == document:
-            self._make_it_so(wanted, progress)
-            return
-        made = policy.from_document(document, self.store.last_epoch() + 1, before.policy if before else None)
-        after = WantedEndpoint(document, before.generation + 1 if before else 1, made)
-        wanted = {**wanted, document.name: after}
-        pools = self._pools(wanted)
         self._applier.bring_up(pools, progress)
-        self.store.decide(after, "apply", {"weights": _readable(after)}, datetime.now(UTC))
+        if before is None or before.document != document:
+            made = policy.from_document(document, self.store.last_epoch() + 1, before.policy if before else None)
+            after = WantedEndpoint(document, before.generation + 1 if before else 1, made)
+            wanted = {**wanted, document.name: after}
+            self.store.decide(after, "apply", {"weights": _readable(after)}, datetime.now(UTC))
         self._applier.switch(pools, _gateway_config(wanted), progress)
 
     def restore(self, progress: Progress = _silent) -> bool:
-        """Serve again what was served before a restart; False if nothing ever was."""
+        """Serve again what was served before a restart; False if nothing ever was.
+
+        One endpoint that cannot come up does not keep the others down.
+
+        Raises:
+            InvalidDocument: A version's package is gone; the others are served.
+            DeployFailed: A pool did not come up; the others are served.
+        """
         wanted = self.store.endpoints()
+        pools: list[Pool] = []
+        failures: list[RaygateError] = []
+        for name, endpoint in wanted.items():
+            try:
+                pools += pools_of(endpoint.document, self._models, name)
+            except InvalidDocument as error:
+                failures.append(error)
+        try:
+            self._applier.bring_up(pools, progress)
+        except DeployFailed as error:
+            failures.append(error)
+            pools = self._bring_up_one_by_one(pools, progress)
         if wanted:
-            self._make_it_so(wanted, progress)
+            self._applier.switch(pools, _gateway_config(wanted), progress)
+        if failures:
+            raise failures[0]
         return bool(wanted)
 
     def set_traffic(self, name: str, weights: Mapping[Version, float], progress: Progress = _silent) -> None:
@@ -81,33 +107,39 @@ class LocalControl:
             UnknownEndpoint: Nothing of that name was applied.
             UnknownVersion: A version is not one of the endpoint's.
             ValueError: The weights do not add up to 100.
-            TrafficNotApplied: The gateways did not follow.
+            TrafficNotApplied: A pool that is to get traffic does not run (nothing was recorded then), or the
+                gateways did not follow.
         """
         wanted = self.store.endpoints()
         if name not in wanted:
             raise UnknownEndpoint(name, tuple(wanted))
         before = wanted[name]
         made = policy.with_weights(before.policy, weights, self.store.last_epoch() + 1)
+        self._applier.check_up({str(ModelVersion(made.model, version)) for version, _ in made.slots})
         after = WantedEndpoint(before.document, before.generation, made)
-        wanted = {**wanted, name: after}
         self.store.decide(after, "traffic", {"weights": _readable(after)}, datetime.now(UTC))
-        self._applier.switch(self._pools(wanted), _gateway_config(wanted), progress)
+        self._applier.switch([], _gateway_config({**wanted, name: after}), progress)
 
     def delete(self, name: str, progress: Progress = _silent) -> None:
         """Serve an endpoint no more: its traffic ends first, then its pools; packages and history stay.
 
         Raises:
-            UnknownEndpoint: Nothing of that name was applied.
-            TrafficNotApplied: The gateways did not follow.
+            UnknownEndpoint: Nothing of that name was applied, and nothing of it runs.
+            TrafficNotApplied: The stack is not up (nothing was recorded then), or the gateways did not follow;
+                deleting again finishes it.
         """
         wanted = self.store.endpoints()
-        if name not in wanted:
+        if name not in wanted and name not in self._applier.served_endpoints():
             raise UnknownEndpoint(name, tuple(wanted))
-        self.store.forget(wanted.pop(name), datetime.now(UTC))
-        self._applier.switch(self._pools(wanted), _gateway_config(wanted), progress)
+        self._applier.check_up(set())
+        if name in wanted:
+            self.store.forget(wanted.pop(name), datetime.now(UTC))
+        self._applier.switch([], _gateway_config(wanted), progress)
 
-    def wait_ready(self, timeout_s: float = 60.0, progress: Progress = _silent) -> None:
-        """Wait until ``/ready`` answers 200.
+    def wait_ready(
+        self, timeout_s: float = 60.0, progress: Progress = _silent, endpoint: str | None = None
+    ) -> None:
+        """Wait until the gateway says that an endpoint can answer, or that all can.
 
         Raises:
             TrafficNotApplied: It does not in time.
@@ -117,7 +149,7 @@ class LocalControl:
         while time.monotonic() < deadline:
             try:
                 response = httpx.get(url, timeout=5)
-                if response.status_code == 200:
+                if response.status_code == 200 or endpoint in _ready_endpoints(response):
                     progress("ready")
                     return
                 seen = f"{response.status_code} {response.text[:300]}"
@@ -126,17 +158,23 @@ class LocalControl:
             time.sleep(0.1)
         raise TrafficNotApplied(f"{url} is not ready after {timeout_s:g} s: {seen}")
 
-    def _make_it_so(self, wanted: Mapping[str, WantedEndpoint], progress: Progress) -> None:
-        pools = self._pools(wanted)
-        self._applier.bring_up(pools, progress)
-        self._applier.switch(pools, _gateway_config(wanted), progress)
+    def _bring_up_one_by_one(self, pools: list[Pool], progress: Progress) -> list[Pool]:
+        """Those of the pools that come up."""
+        up = []
+        for pool in pools:
+            try:
+                self._applier.bring_up([pool], progress)
+            except DeployFailed as error:
+                progress(str(error))
+            else:
+                up.append(pool)
+        return up
 
-    def _pools(self, wanted: Mapping[str, WantedEndpoint]) -> list[Pool]:
-        return [
-            pool
-            for endpoint in wanted.values()
-            for pool in pools_of(endpoint.document, self._models, str(endpoint))
-        ]
+
+def _ready_endpoints(response: httpx.Response) -> set[str]:
+    if response.status_code != 503 or "application/json" not in response.headers.get("content-type", ""):
+        return set()
+    return {found["model_id"] for found in response.json().get("endpoints", []) if found["ready"]}
 
 
 def serve_config_of(endpoint: Path, settings: Settings, platform: Platform, models: str) -> ServeConfig:

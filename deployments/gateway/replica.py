@@ -53,7 +53,7 @@ class Gateway:
         config = GatewayConfig.model_validate(user_config)
         endpoints = await self._pools.serve(config.endpoints)
         self._config = config
-        self._scoring.endpoints = endpoints
+        self._scoring.serve(endpoints)
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._watch_pools()), asyncio.create_task(self._report())]
 
@@ -62,7 +62,7 @@ class Gateway:
             await asyncio.sleep(PROBE_PAUSE_SECONDS)
             probed = self._config
             if await self._pools.probe(probed.endpoints) and probed is self._config:
-                self._scoring.endpoints = self._pools.endpoints(probed.endpoints)
+                self._scoring.serve(self._pools.endpoints(probed.endpoints))
 
     async def _report(self) -> None:
         """Send the cumulative figures again and again; one that is lost is made good by the next."""

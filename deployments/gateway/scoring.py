@@ -23,7 +23,7 @@ from deployments.contracts.errors import (
 )
 from deployments.contracts.traffic_policy import Limits
 from deployments.gateway.counters import Counters
-from deployments.gateway.dispatch import Clock
+from deployments.gateway.dispatch import Clock, Scores
 from deployments.gateway.problems import problem, row_problem
 from deployments.gateway.request_document import RequestDocument, read
 from deployments.gateway.row_validation import ValidatedRows, shown_name
@@ -55,16 +55,15 @@ class Scoring:
     ) -> None:
         self.counters = counters
         self.endpoints: Mapping[str, ServedEndpoint] = {}
-        """Swapped in one assignment; a request that is under way keeps the one it began with."""
+        self.max_body_bytes = Limits().max_body_bytes
+        """The largest body that any endpoint accepts: nothing larger is read, whomever it is for."""
         self._clock, self._draw = clock, draw
 
-    @property
-    def max_body_bytes(self) -> int:
-        """The largest body that any endpoint accepts: nothing larger is read, whomever it is for."""
-        return max(
-            (endpoint.policy.limits.max_body_bytes for endpoint in self.endpoints.values()),
-            default=Limits().max_body_bytes,
-        )
+    def serve(self, endpoints: Mapping[str, ServedEndpoint]) -> None:
+        """Take over endpoints; a request that is under way keeps the one it began with."""
+        limits = [endpoint.policy.limits for endpoint in endpoints.values()] or [Limits()]
+        self.max_body_bytes = max(limit.max_body_bytes for limit in limits)
+        self.endpoints = endpoints
 
     async def predict(self, body: bytes, headers: Headers) -> dict[str, Any]:
         """Answer one request.
@@ -100,13 +99,7 @@ class Scoring:
         rows = _checked(served, document, endpoint.policy.limits)
         ids = [str(uuid_utils.uuid7()) for _ in range(rows.count)]
         deadline = began + endpoint.policy.limits.deadline_seconds
-        try:
-            async with asyncio.timeout(deadline - self._clock()):
-                scores = await served.dispatcher.submit(rows, ids, deadline, len(body))
-        except TimeoutError as error:
-            raise DeadlineExceeded(endpoint.policy.limits.deadline_seconds) from error
-        served.ready = True
-        self.counters.rows(served.counts, rows.count, scores.errors)
+        scores = await self._scores(served, rows, ids, deadline, len(body))
         answer: dict[str, Any] = (
             _single_answer(served, document, scores.values[0].tolist(), scores.errors.get(0), ids[0])
             if document.single
@@ -118,6 +111,19 @@ class Scoring:
             answer["warnings"] = _told(rows)
         self.counters.answered(served.counts, endpoint.policy.model, self._clock() - began, now)
         return answer
+
+    async def _scores(
+        self, served: ServedVersion, rows: ValidatedRows, ids: list[str], deadline: float, size: int
+    ) -> Scores:
+        """Ask the version's pool; each caller has a deadline of its own, whoever shares its call."""
+        try:
+            async with asyncio.timeout(deadline - self._clock()):
+                scores = await served.dispatcher.submit(rows, ids, deadline, size)
+        except TimeoutError as error:
+            raise DeadlineExceeded(served.dispatcher.limits.deadline_seconds) from error
+        served.ready = True
+        self.counters.rows(served.counts, rows.count, scores.errors)
+        return scores
 
     def _choose(
         self, endpoint: ServedEndpoint, document: RequestDocument, headers: Headers, progress: _Progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 from deployments.contracts.errors import FieldProblem, InvalidDocument, InvalidVersion
 from deployments.contracts.model_version import Version
 from ray_apps.cli import console
+from ray_apps.local.lock import exclusive
+from ray_apps.local.places import Places
 from ray_apps.settings import Settings
 
 EndpointFile = Annotated[Path, typer.Option("-f", "--file", help="endpoint file (kind ModelEndpoint)")]
@@ -19,10 +22,9 @@ def apply(file: EndpointFile) -> None:
     """Serve what an endpoint file says; returns when it is in force."""
     from ray_apps.control import LocalControl
 
-    control = LocalControl(Settings())
-    with console.step(f"Serving {file}") as progress:
-        control.apply(file, progress)
-        control.wait_ready(progress=progress)
+    settings = Settings()
+    with _alone(settings), console.step(f"Serving {file}") as progress:
+        LocalControl(settings).apply(file, progress)
 
 
 def traffic(
@@ -32,17 +34,23 @@ def traffic(
     """Change the traffic split; recorded, and in force when the command returns."""
     from ray_apps.control import LocalControl
 
-    wanted = parse_weights(weights)
-    with console.step(f"{endpoint}: {', '.join(weights)}") as progress:
-        LocalControl(Settings()).set_traffic(endpoint, wanted, progress)
+    settings, wanted = Settings(), parse_weights(weights)
+    with _alone(settings), console.step(f"{endpoint}: {', '.join(weights)}") as progress:
+        LocalControl(settings).set_traffic(endpoint, wanted, progress)
 
 
 def delete(endpoint: Annotated[str, typer.Argument(help="name of the endpoint, such as credit-risk")]) -> None:
     """Serve an endpoint no more; its model packages and its history stay."""
     from ray_apps.control import LocalControl
 
-    with console.step(f"Deleting {endpoint}") as progress:
-        LocalControl(Settings()).delete(endpoint, progress)
+    settings = Settings()
+    with _alone(settings), console.step(f"Deleting {endpoint}") as progress:
+        LocalControl(settings).delete(endpoint, progress)
+
+
+def _alone(settings: Settings) -> AbstractContextManager[None]:
+    """One command at a time: each puts a config of everything, made from what it read at its beginning."""
+    return exclusive(Places(settings.state).lock_file, wait=True)
 
 
 def parse_weights(texts: list[str]) -> dict[Version, float]:

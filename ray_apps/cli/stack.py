@@ -140,12 +140,12 @@ def _serve_afresh(settings: Settings, file: Path | None) -> None:
 def _apply(control: LocalControl, file: Path) -> None:
     with console.step(f"Serving {file}") as progress:
         control.apply(file, progress)
-    _wait_until_ready(control)
+    _wait_until_ready(control, first_predictions.endpoint_and_stable(file)[0])
 
 
-def _wait_until_ready(control: LocalControl) -> None:
+def _wait_until_ready(control: LocalControl, endpoint: str | None = None) -> None:
     with console.step("Waiting until ready") as progress:
-        control.wait_ready(_READY_TIMEOUT_S, progress)
+        control.wait_ready(_READY_TIMEOUT_S, progress, endpoint)
 
 
 def _restore(control: LocalControl, progress: Callable[[str], None], essential: bool) -> bool:
@@ -164,9 +164,12 @@ def _introduce(settings: Settings, file: Path | None) -> None:
     if file is None:
         stack_report.show_urls(_urls(settings))
         return
-    endpoint, model = first_predictions.endpoint_and_model(file)
-    rows = first_predictions.sample_rows(settings.models, model, _SAMPLE_ROWS)
-    stack_report.show_predictions(endpoint, first_predictions.send(settings.api_url, endpoint, rows))
+    endpoint, stable = first_predictions.endpoint_and_stable(file)
+    rows = first_predictions.sample_rows(settings.models, stable, _SAMPLE_ROWS)
+    try:
+        stack_report.show_predictions(endpoint, first_predictions.send(settings.api_url, endpoint, rows))
+    except RaygateError as error:  # a row for show is no reason to stop what serves
+        console.warn(f"a row of the reference sample was not answered: {error}")
     stack_report.show_urls(_urls(settings))
     console.say(f"\n{first_predictions.curl_line(settings.api_url, endpoint, rows[0])}\n")
 

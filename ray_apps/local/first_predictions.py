@@ -12,10 +12,12 @@ from typing import Any
 import httpx
 
 from deployments.contracts.endpoint import ModelEndpoint
-from deployments.contracts.errors import PackageNotFound, TrafficNotApplied
+from deployments.contracts.errors import TrafficNotApplied
 from deployments.contracts.feature_schema import FeatureSchema
+from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.package import REFERENCE_SAMPLE, SCHEMA
 from deployments.runtime import document as documents
+from deployments.runtime.model_store import ModelStore
 
 Row = dict[str, Any]
 
@@ -39,34 +41,31 @@ class FirstPrediction:
     latency_ms: float
 
 
-def endpoint_and_model(file: Path) -> tuple[str, str]:
-    """Name of an endpoint and of its registered model, from its file.
+def endpoint_and_stable(file: Path) -> tuple[str, ModelVersion]:
+    """Name of an endpoint and its stable version, from its file.
 
     Raises:
         InvalidDocument: The file is not an endpoint file.
     """
     document = documents.read(file, ModelEndpoint)
-    return document.name, document.spec.model
+    return document.name, ModelVersion(document.spec.model, document.spec.stable)
 
 
-def sample_rows(models: Path, model: str, count: int) -> list[Row]:
-    """Rows that a version of the model was trained with, as a caller would send them.
+def sample_rows(models: Path, name: ModelVersion, count: int) -> list[Row]:
+    """Rows that a version was trained with, as a caller would send them.
 
     Raises:
-        PackageNotFound: The file store has no version of the model with a sample.
+        PackageNotFound: The file store does not hold the version.
     """
     # Imported here: pandas takes a second that the other commands need not wait for.
     import pandas as pd
 
-    for sample in sorted((models / model).glob(f"v*/{REFERENCE_SAMPLE}"), reverse=True):
-        schema = FeatureSchema.model_validate_json((sample.parent / SCHEMA).read_text())
-        names = [feature.name for feature in schema.features]
-        frame = pd.read_parquet(sample, columns=names).head(count)
-        # Through JSON's own types: numpy's integers and booleans are none of them
-        return [
-            {str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict(orient="records")
-        ]
-    raise PackageNotFound(str(models / model))
+    directory = ModelStore(models).find(name.model, name.version)
+    schema = FeatureSchema.model_validate_json((directory / SCHEMA).read_text())
+    names = [feature.name for feature in schema.features]
+    frame = pd.read_parquet(directory / REFERENCE_SAMPLE, columns=names).head(count)
+    # Through JSON's own types: numpy's integers and booleans are none of them
+    return [{str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict(orient="records")]
 
 
 def send(api_url: str, endpoint_name: str, rows: list[Row]) -> list[FirstPrediction]:

@@ -1,4 +1,4 @@
-"""One command at a time starts or stops a stack."""
+"""One command at a time changes a stack."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ class CommandRunning(RaygateError):
 
 
 @contextmanager
-def exclusive(lock_file: Path) -> Iterator[None]:
+def exclusive(lock_file: Path, wait: bool = False) -> Iterator[None]:
     """Hold the lock for the block. The kernel releases it when its holder dies, however it dies.
+
+    Args:
+        lock_file: Made if it is not there.
+        wait: Wait for another holder to finish instead of raising.
 
     Raises:
         CommandRunning: Another process holds it.
@@ -31,7 +35,7 @@ def exclusive(lock_file: Path) -> Iterator[None]:
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     with lock_file.open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise CommandRunning(str(lock_file)) from error
         yield

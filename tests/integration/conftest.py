@@ -148,9 +148,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def rows(stack: Stack) -> list[dict[str, Any]]:
     """Real rows of the example's data, as a caller sends them."""
+    from deployments.contracts.model_version import ModelVersion
     from ray_apps.local.first_predictions import sample_rows
 
-    return sample_rows(stack.settings.models, "credit_risk", 50)
+    return sample_rows(stack.settings.models, ModelVersion.parse("credit_risk_v1.0.0"), 50)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from schemathesis import GenerationMode
 
 EXAMPLES = 60
 
@@ -26,8 +27,15 @@ def test_schemathesis_finds_no_input_that_breaks_the_served_document(served_sche
         _no_server_error(operation)
 
 
+def negative(operation):
+    """What breaks the schema, where it says anything that can be broken."""
+    if not operation.body and not operation.query:
+        return st.nothing()
+    return operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
+
+
 def _no_server_error(operation):
-    @given(case=operation.as_strategy())
+    @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE) | negative(operation))
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
@@ -63,6 +71,35 @@ def test_no_value_in_a_feature_gives_a_500(stack, rows):
                 assert set(response.json()) == {"error", "details", "code"}
 
         any_value()
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        pytest.param(b"", 400, id="empty"),
+        pytest.param(b"{", 400, id="not-json"),
+        pytest.param(b"\xff\xfe", 400, id="not-utf8"),
+        pytest.param(b"[" * 200_000, 400, id="too-deep"),
+        pytest.param(b'{"model_id": "credit-risk", "features": [{"Age": NaN}]}', 422, id="nan"),
+        pytest.param(b'{"model_id": "nobody", "features": {}}', 404, id="unknown-model"),
+        pytest.param(b" " * 2_000_000, 413, id="two-megabytes"),
+    ],
+)
+def test_a_malformed_body_is_refused_over_the_real_ingress(stack, content, status):
+    response = httpx.post(stack.predict_url, content=content, timeout=30)
+    assert response.status_code == status
+    assert set(response.json()) == {"error", "details", "code"}
+
+
+def test_strange_headers_are_no_reason_for_a_500(stack, rows):
+    for value in (b"", b"\xe9", b"x" * 4000, "ü".encode()):
+        response = httpx.post(
+            stack.predict_url,
+            json={"model_id": "credit-risk", "features": rows[0]},
+            headers=[(b"x-user-id", value)],
+            timeout=30,
+        )
+        assert response.status_code == 200, response.text
 
 
 @pytest.mark.parametrize("value", [1e308, -1e308, 3.5e38, 1e-320, -0.0, 2**63, -(2**63)], ids=str)

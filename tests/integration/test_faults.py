@@ -30,13 +30,13 @@ def killed_under_load(load, stack, application):
 def test_a_killed_pool_replica_fails_no_request(load, stack):
     requests = killed_under_load(load, stack, "credit_risk_v1.0.0")
     assert requests.failed == []
-    assert requests.worst_seconds < 10
+    assert requests.worst_seconds < 5
 
 
 def test_a_killed_gateway_fails_no_request(load, stack):
     requests = killed_under_load(load, stack, "raygate-gateway")
     assert requests.failed == []
-    assert requests.worst_seconds < 10
+    assert requests.worst_seconds < 5
 
 
 def test_a_killed_serve_controller_fails_no_request_and_comes_back(load, stack):

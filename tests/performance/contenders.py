@@ -112,9 +112,10 @@ def plain(name: str, model: str, workers: int) -> Iterator[Contender]:
 
 def sample_bodies(count: int) -> list[dict[str, Any]]:
     """Predict requests of real rows, one row each; the stack must have been up once, for it trains."""
+    from deployments.contracts.model_version import ModelVersion
     from ray_apps.local.first_predictions import sample_rows
 
-    rows = sample_rows(STATE / "models", MODEL, count)
+    rows = sample_rows(STATE / "models", ModelVersion.parse(f"{MODEL}_v1.0.0"), count)
     return [{"model_id": ENDPOINT, "features": row} for row in rows]
 
 

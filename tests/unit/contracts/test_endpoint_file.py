@@ -67,6 +67,12 @@ def test_a_lower_bound_alone_fixes_the_size_of_a_pool():
         pytest.param("header: x-user-id", "header: a, feature: b", "stickyBy", "one of them", id="two-units"),
         pytest.param("split: {1.0.0: 90, 1.1.0: 10}", "", "spec.traffic.split", "required", id="no-split"),
         pytest.param("kind:", "kind: x\nkind:", "kind (line 5)", "stands twice", id="repeated-key"),
+        pytest.param("{1.0.0: 90, 1.1.0: 10}", "{1.0.0: .nan}", "spec.traffic.split.1.0.0", "finite", id="nan"),
+        pytest.param(
+            "  traffic:", "  limits: {deadlineSeconds: .inf}\n  traffic:", "deadlineSeconds", "finite", id="inf"
+        ),
+        pytest.param("header: x-user-id", 'header: ""', "stickyBy.header", "at least 1", id="empty-header"),
+        pytest.param("name: credit-risk", "name: 2024-13-45", "document", "cannot be read", id="no-such-date"),
         pytest.param("metadata: {", "metadata: {{", "document (line 6)", "is not YAML", id="not-yaml"),
     ],
 )

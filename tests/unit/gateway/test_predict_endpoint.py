@@ -50,7 +50,7 @@ class Stack:
 
     async def start(self):
         pools = Pools(self.connect, self.counters, time.monotonic)
-        self.scoring.endpoints = await pools.serve((self._policy,))
+        self.scoring.serve(await pools.serve((self._policy,)))
         return pools
 
     async def connect(self, application):
@@ -188,6 +188,29 @@ def test_too_large_a_body_is_refused_before_it_is_parsed(ask, row):
     assert (response.status_code, response.json()["code"]) == (413, "BODY_TOO_LARGE")
 
 
+def test_a_unit_nested_a_thousand_deep_is_a_refused_row_and_no_crash(schema, row, run):
+    async def scenario():
+        stack = Stack(schema)
+        stack._policy = stack._policy.model_copy(update={"sticky_by": StickyBy(feature="Age")})
+        await stack.start()
+        deep = "[" * 1010 + "]" * 1010
+        content = '{"model_id": "credit-risk", "features": {"Age": ' + deep + "}}"
+        return await stack.request("POST", PREDICT, content=content)
+
+    assert run(scenario()).status_code == 422
+
+
+def test_a_pool_that_never_answers_is_a_504_at_the_deadline(schema, row, run):
+    async def scenario():
+        stack = Stack(schema, deadlineSeconds=0.05)
+        await stack.start()
+        stack.pools["credit_risk_v1.0.0"].gate = asyncio.Event()
+        return await stack.request("POST", PREDICT, json=body(row))
+
+    response = run(scenario())
+    assert (response.status_code, response.json()["code"]) == (504, "DEADLINE_EXCEEDED")
+
+
 def test_too_large_a_body_of_unknown_length_is_refused_too(ask):
     async def chunks():
         for _ in range(10):
@@ -321,7 +344,7 @@ def test_a_pool_that_comes_up_late_is_found_by_the_probe(schema, row, run):
         pools = await stack.start()
         before = await stack.request("POST", PREDICT, json=body(row))
         changed = await pools.probe((stack._policy,))
-        stack.scoring.endpoints = pools.endpoints((stack._policy,))
+        stack.scoring.serve(pools.endpoints((stack._policy,)))
         return before.status_code, changed, (await stack.request("POST", PREDICT, json=body(row))).status_code
 
     assert run(scenario()) == (503, True, 200)
@@ -335,7 +358,7 @@ def test_a_new_policy_does_not_disturb_rows_that_wait(schema, row, run):
         waiting = asyncio.create_task(stack.request("POST", PREDICT, json=body(row)))
         await asyncio.sleep(0.01)
         policy = stack._policy.model_copy(update={"slots": SlotTable.of({V2: 100}).runs})
-        stack.scoring.endpoints = await pools.serve((policy,))
+        stack.scoring.serve(await pools.serve((policy,)))
         after = await stack.request("POST", PREDICT, json=body(row))
         gate.set()
         return (await waiting).json()["model_version"], after.json()["model_version"]

@@ -7,6 +7,7 @@ import pytest
 
 from deployments.contracts.errors import InvalidDocument, PackageNotFound
 from deployments.contracts.feature_schema import Feature, FeatureKind, FeatureSchema
+from deployments.contracts.model_version import ModelVersion
 from ray_apps.cli.stack_report import status_document
 from ray_apps.local import mlflow_page
 from ray_apps.local.first_predictions import curl_line, sample_rows
@@ -55,17 +56,18 @@ def test_a_stack_that_is_not_up_is_not_ready(tmp_path):
 def test_sample_rows_are_what_a_caller_could_send(tmp_path):
     package = tmp_path / "churn" / "v1.0.0"
     package.mkdir(parents=True)
+    (package / "manifest.json").touch()
     features = (Feature(name="age", kind=FeatureKind.NUMBER), Feature(name="home", kind=FeatureKind.CATEGORY))
     (package / "feature_schema.json").write_text(FeatureSchema(features=features).model_dump_json())
     frame = pd.DataFrame({"age": [1.5, np.nan], "home": ["own", None], "score": [0.1, 0.2]})
     frame.to_parquet(package / "reference_sample.parquet")
-    rows = sample_rows(tmp_path, "churn", 5)
+    rows = sample_rows(tmp_path, ModelVersion.parse("churn_v1.0.0"), 5)
     assert rows == [{"age": 1.5, "home": "own"}, {"age": None, "home": None}]
 
 
 def test_a_model_without_a_package_has_no_sample(tmp_path):
     with pytest.raises(PackageNotFound, match="churn"):
-        sample_rows(tmp_path, "churn", 5)
+        sample_rows(tmp_path, ModelVersion.parse("churn_v1.0.0"), 5)
 
 
 def test_the_curl_line_survives_a_shell():

@@ -119,6 +119,27 @@ def test_gateways_that_do_not_follow_are_told_and_not_waited_for_forever(applier
         applier.switch([pool(V1)], policies(1, {V1: 100}), lambda text: None)
 
 
+def test_the_pools_of_other_endpoints_stay_as_they_run(applier, target):
+    apply(applier, [pool(V1), pool(V2)], policies(1, {V1: 90, V2: 10}))
+    applier.switch([], policies(2, {V1: 50, V2: 50}), lambda text: None)
+    assert {"credit_risk_v1.0.0", "credit_risk_v1.1.0"} <= set(served(target.puts[-1]))
+    assert weights_sent(target.puts[-1]) == [[["1.0.0", 5000], ["1.1.0", 5000]]]
+
+
+def test_a_first_apply_that_fails_leaves_nothing_behind(applier, target):
+    target.broken["credit_risk_v1.0.0"] = "no such package"
+    with pytest.raises(DeployFailed):
+        applier.bring_up([pool(V1)], lambda text: None)
+    assert served(target.puts[-1]) == []
+
+
+def test_no_traffic_goes_to_a_pool_that_does_not_run(applier, target):
+    apply(applier, [pool(V1)], policies(1, {V1: 100}))
+    applier.check_up({"credit_risk_v1.0.0"})
+    with pytest.raises(TrafficNotApplied, match=r"credit_risk_v1\.1\.0: the pool is not running"):
+        applier.check_up({"credit_risk_v1.0.0", "credit_risk_v1.1.0"})
+
+
 def test_without_a_monitor_the_word_of_serve_must_do(applier, target, monkeypatch):
     monkeypatch.setattr(target, "policy_epochs", lambda: None)
     apply(applier, [pool(V1)], policies(1, {V1: 100}))
