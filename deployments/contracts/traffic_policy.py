@@ -35,7 +35,8 @@ class Limits(Frozen):
         attempt_seconds: For one call to a pool, before another replica is asked.
         attempts: Calls to a pool at the most for the same rows.
         max_call_rows: Rows of different requests that leave in one call.
-        calls_in_flight: Calls to one pool at a time; while all are under way, rows queue and leave together.
+        calls_in_flight: Calls of one gateway to one pool at a time, for each replica of its upper bound; while all
+            are under way, rows queue and leave together.
         max_waiting_rows: Rows that may queue for one version before more are refused.
     """
 
@@ -45,7 +46,7 @@ class Limits(Frozen):
     attempt_seconds: float = Field(default=3.0, alias="attemptSeconds", gt=0)
     attempts: int = Field(default=4, alias="attempts", ge=1)
     max_call_rows: int = Field(default=256, alias="maxCallRows", ge=1)
-    calls_in_flight: int = Field(default=2, alias="callsInFlight", ge=1)
+    calls_in_flight: int = Field(default=1, alias="callsInFlight", ge=1)
     max_waiting_rows: int = Field(default=10_000, alias="maxWaitingRows", ge=1)
 
 
@@ -58,6 +59,7 @@ class TrafficPolicy(Frozen):
         policy_epoch: Rises with every change; written wherever a decision of this policy is recorded.
         stable: The version that must be able to answer for the endpoint to be ready.
         versions: Every version with a pool that the gateway is to know, stable included.
+        replicas: The most replicas that a version's pool may have; one if it is not named.
         slots: Slot table: versions with numbers of consecutive slots, 10,000 in all.
         salt: Goes into the hash of a sticky unit; lives as long as a rollout or an experiment.
         sticky_by: Where the unit is found; without it every request draws.
@@ -69,6 +71,7 @@ class TrafficPolicy(Frozen):
     policy_epoch: int
     stable: Version
     versions: tuple[Version, ...]
+    replicas: dict[Version, int] = {}
     slots: tuple[tuple[Version, int], ...]
     salt: str
     sticky_by: StickyBy | None = None

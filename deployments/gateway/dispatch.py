@@ -81,6 +81,7 @@ class Dispatcher:
         clock: Monotonic seconds.
         gateway: This gateway's identity.
         counts: Of the version: its retries and model time are counted here.
+        replicas: The most that the pool may have.
     """
 
     def __init__(
@@ -92,8 +93,9 @@ class Dispatcher:
         clock: Clock,
         gateway: str,
         counts: VersionCounts,
+        replicas: int = 1,
     ) -> None:
-        self.version, self.limits = version, limits
+        self.version, self.limits, self.replicas = version, limits, replicas
         self._counts = counts
         self._row_bytes = ROW_OVERHEAD_BYTES + 9 * len(validator.schema.numeric)
         self._validator, self._call, self._clock, self._gateway = validator, call, clock, gateway
@@ -108,9 +110,9 @@ class Dispatcher:
         """Rows that wait or are in flight."""
         return self._waiting_rows + self._rows_in_flight
 
-    def redirect(self, call: Call, limits: Limits) -> None:
-        """Use another connection and other limits from the next call on; what waits stays in the queue."""
-        self._call, self.limits = call, limits
+    def redirect(self, call: Call, limits: Limits, replicas: int) -> None:
+        """Use another connection and other bounds from the next call on; what waits stays in the queue."""
+        self._call, self.limits, self.replicas = call, limits, replicas
 
     def submit(self, rows: ValidatedRows, ids: list[str], deadline: float, size: int) -> asyncio.Future[Scores]:
         """Queue the rows of one request.
@@ -141,7 +143,7 @@ class Dispatcher:
         return answer
 
     def _start_calls(self) -> None:
-        while self._queue and self._in_flight < self.limits.calls_in_flight:
+        while self._queue and self._in_flight < self.limits.calls_in_flight * self.replicas:
             batch = self._next_batch()
             if batch:
                 count = sum(waiting.rows.count for waiting in batch)

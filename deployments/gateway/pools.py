@@ -107,7 +107,7 @@ class Pools:
         known = self._served.get(name)
         if known is not None and known.digest == described.digest:
             known.ready = True
-            known.dispatcher.redirect(client.predict, policy.limits)
+            known.dispatcher.redirect(client.predict, policy.limits, policy.replicas.get(name.version, 1))
         else:
             self._served[name] = self._describe(name, described, client, policy)
 
@@ -117,6 +117,13 @@ class Pools:
         validator = RowValidator(described.schema)
         counts = self._counters.of(name.model, str(name.version))
         dispatcher = Dispatcher(
-            str(name), validator, client.predict, policy.limits, self._clock, self._counters.gateway, counts
+            str(name),
+            validator,
+            client.predict,
+            policy.limits,
+            self._clock,
+            self._counters.gateway,
+            counts,
+            policy.replicas.get(name.version, 1),
         )
         return ServedVersion(name, described.digest, described.metadata, validator, dispatcher, counts)

@@ -25,6 +25,7 @@ def from_document(document: ModelEndpoint, epoch: int, previous: TrafficPolicy |
         policy_epoch=epoch,
         stable=spec.stable,
         versions=tuple(sorted(served.version for served in spec.versions)),
+        replicas={served.version: served.scaling.max_replicas for served in spec.versions},
         slots=table.runs,
         salt=previous.salt if previous else document.name,
         sticky_by=spec.traffic.sticky_by,
