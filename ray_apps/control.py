@@ -82,6 +82,8 @@ class LocalControl:
             DeployFailed: A pool did not come up; the others are served.
         """
         wanted = self.store.endpoints()
+        if not wanted:
+            return False
         pools: list[Pool] = []
         failures: list[RaygateError] = []
         for name, endpoint in wanted.items():
@@ -94,11 +96,10 @@ class LocalControl:
         except DeployFailed as error:
             failures.append(error)
             pools = self._bring_up_one_by_one(pools, progress)
-        if wanted:
-            self._applier.switch(pools, _gateway_config(wanted), progress)
+        self._applier.switch(pools, _gateway_config(wanted), progress)
         if failures:
             raise failures[0]
-        return bool(wanted)
+        return True
 
     def set_traffic(self, name: str, weights: Mapping[Version, float], progress: Progress = _silent) -> None:
         """Override an endpoint's weights; recorded, and kept until its file changes.
