@@ -11,7 +11,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from deployments.contracts import model_version, yaml_document
 from deployments.contracts.errors import InvalidVersion
 from deployments.contracts.model_version import Version
-from deployments.contracts.traffic_policy import Limits, StickyBy
+from deployments.contracts.rollout_plan import RolloutPlan
+from deployments.contracts.traffic_policy import (
+    Bandit,
+    CachePolicy,
+    Documents,
+    Limits,
+    RequestLog,
+    Rule,
+    Shadow,
+    StickyBy,
+)
 
 API_VERSION = "raygate.io/v1alpha1"
 RAYSERVICE_NAME_LIMIT = 47
@@ -76,10 +86,19 @@ class Resources(Part):
 
 
 class ServedVersion(Part):
-    """One version of the endpoint's model."""
+    """One version of the endpoint's model.
+
+    Attributes:
+        version: Its number; of one with an alias the number that it begins with.
+        role: What it is to the endpoint.
+        alias: Alias of the registry that this version follows whenever models are reloaded; stable's alone.
+        scaling: Replicas of its pool.
+        resources: What one of them reserves.
+    """
 
     version: Version
     role: Role
+    alias: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")
     scaling: Scaling = Scaling()
     resources: Resources = Resources()
 
@@ -90,15 +109,25 @@ class Traffic(Part):
     Attributes:
         split: Percentages by version number, or by role where the role names one version.
         sticky_by: What keeps its version while weights move.
+        experiment: Name that every record of this split carries; changing it shuffles the units.
+        rules: Tried in order before the split.
+        shadow: Versions that get copies of requests.
+        bandit: Lets feedback move the split.
     """
 
     split: dict[str, float]
     sticky_by: StickyBy | None = Field(default=None, alias="stickyBy")
+    experiment: str = Field(default="", max_length=100)
+    rules: tuple[Rule, ...] = ()
+    shadow: tuple[Shadow, ...] = ()
+    bandit: Bandit | None = None
 
     @model_validator(mode="after")
     def _one_kind_of_unit(self) -> Traffic:
         if self.sticky_by and (self.sticky_by.header is None) == (self.sticky_by.feature is None):
             raise ValueError("stickyBy takes a header or a feature, one of them")
+        if self.sticky_by is None and any(rule.when.units for rule in self.rules):
+            raise ValueError("rules: `units` needs stickyBy, which says where a request names its unit")
         return self
 
 
@@ -108,7 +137,11 @@ class Spec(Part):
     model: Annotated[str, AfterValidator(_model_name)]
     versions: tuple[ServedVersion, ...] = Field(min_length=1)
     traffic: Traffic
+    cache: CachePolicy = CachePolicy()
+    request_log: RequestLog = Field(default=RequestLog(), alias="requestLog")
     limits: Limits = Limits()
+    rollout: RolloutPlan = RolloutPlan()
+    documents: Documents | None = None
 
     @model_validator(mode="after")
     def _versions_are_sound(self) -> Spec:
@@ -119,7 +152,10 @@ class Spec(Part):
         stable = [served for served in self.versions if served.role is Role.STABLE]
         if len(stable) != 1:
             raise ValueError(f"exactly one version must have the role stable, not {len(stable)}")
-        resolve_split(self.traffic.split, self.versions)
+        if any(served.alias for served in self.versions if served.role is not Role.STABLE):
+            raise ValueError("only the stable version follows an alias")
+        weights = resolve_split(self.traffic.split, self.versions)
+        _check_references(self.traffic, weights)
         return self
 
     @property
@@ -151,6 +187,34 @@ class ModelEndpoint(Part):
     def name(self) -> str:
         """Name of the endpoint."""
         return self.metadata.name
+
+
+def _check_references(traffic: Traffic, weights: dict[Version, float]) -> None:
+    """Rules and shadows name versions of the endpoint, and no rule hides behind another's name.
+
+    Raises:
+        ValueError: Says which does not.
+    """
+    known = ", ".join(map(str, weights))
+    for rule in traffic.rules:
+        if rule.version not in weights:
+            raise ValueError(f"rules: {rule.name!r} names {rule.version}; versions: {known}")
+    names = [rule.name for rule in traffic.rules]
+    if len(set(names)) < len(names):
+        raise ValueError(f"rules: a name stands twice in {', '.join(names)}")
+    shadowed = [shadow.version for shadow in traffic.shadow]
+    for version in shadowed:
+        if version not in weights or shadowed.count(version) > 1:
+            raise ValueError(f"shadow: {version} must name one version of the endpoint, once; versions: {known}")
+        if weights[version] > 0:
+            raise ValueError(
+                f"shadow: {version} has {weights[version]:g} % of the split; a shadow gets copies only"
+            )
+    arms = sum(weight > 0 for weight in weights.values())
+    if traffic.bandit and (arms < 2 or arms * traffic.bandit.floor > 100):
+        raise ValueError(
+            f"bandit: {arms} arms with a floor of {traffic.bandit.floor:g} % each; needs two arms or more"
+        )
 
 
 def parse(text: str, source: str) -> ModelEndpoint:

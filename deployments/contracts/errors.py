@@ -121,6 +121,38 @@ class PoolUnavailable(RaygateError):
         return f"the pool of {self.version} did not answer after {self.attempts} attempts"
 
 
+class NothingToSwitchBack(RaygateError):
+    """An endpoint is to have the weights of before a switch, and there was none."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(endpoint)
+        self.endpoint = endpoint
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} was never switched; `raygate traffic` sets any weights"
+
+
+class FeedbackConflict(RaygateError):
+    """An idempotency key comes again with other content."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return "this Idempotency-Key was used for other feedback; send a new key for new content"
+
+
+class FeedbackNotTaken(RaygateError):
+    """There is no room for feedback now: the log cannot be written, and too much waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __str__(self) -> str:
+        return "feedback cannot be kept now; send it again with the same Idempotency-Key"
+
+
 class DeadlineExceeded(RaygateError):
     """A prediction did not arrive before the request's deadline."""
 
@@ -143,6 +175,17 @@ class Overloaded(RaygateError):
         return f"{self.waiting} rows wait for {self.version} already"
 
 
+class ModelHangs(RaygateError):
+    """A model has been busy with one call for longer than anybody waits."""
+
+    def __init__(self, model: str, seconds: float) -> None:
+        super().__init__(model, seconds)
+        self.model, self.seconds = model, seconds
+
+    def __str__(self) -> str:
+        return f"{self.model} has been busy with one call for more than {self.seconds:g} s"
+
+
 class RowFailed(RaygateError):
     """The model raised on a row, or gave a score that is not finite. Its neighbours are not concerned."""
 
@@ -152,6 +195,17 @@ class RowFailed(RaygateError):
 
     def __str__(self) -> str:
         return f"{self.version} has no score for this row ({self.reason})"
+
+
+class TransformerFailed(RaygateError):
+    """Code of the endpoint's owner, around the model, failed on a document: nobody's fault but its author's."""
+
+    def __init__(self, version: str, stage: str, cause: str) -> None:
+        super().__init__(version, stage, cause)
+        self.version, self.stage, self.cause = version, stage, cause
+
+    def __str__(self) -> str:
+        return f"the {self.stage}-transformer of {self.version} failed: {self.cause}"
 
 
 class WireMismatch(RaygateError):
@@ -221,6 +275,17 @@ class TrafficNotApplied(RaygateError):
         return self.reason
 
 
+class ControlUnavailable(RaygateError):
+    """A gateway cannot reach the controller; predictions do not depend on it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the controller does not answer ({self.reason}); what is served stays as it is"
+
+
 class PortInUse(RaygateError):
     """A port that the stack needs is held by somebody else."""
 
@@ -230,14 +295,3 @@ class PortInUse(RaygateError):
 
     def __str__(self) -> str:
         return f"port {self.port} ({self.purpose}) is held by {self.holder}"
-
-
-class StackNotRunning(RaygateError):
-    """A command needs the local stack, and it is not up."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return self.detail

@@ -40,6 +40,7 @@ class Feature(BaseModel):
         maximum: Largest number that training saw.
         integral: Training saw whole numbers only; the native path rebuilds integers from it.
         description: For people; shown in OpenAPI.
+        pii: Personal data: encrypted in the prediction log, never in logs or errors.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +53,13 @@ class Feature(BaseModel):
     maximum: float | None = None
     integral: bool = False
     description: str = ""
+    pii: bool = False
+
+    def for_callers(self) -> Feature:
+        """The feature as callers may know it: what training saw of personal data is personal data."""
+        if not self.pii:
+            return self
+        return self.model_copy(update={"categories": (), "minimum": None, "maximum": None})
 
 
 class FeatureSchema(BaseModel):
@@ -74,7 +82,9 @@ class FeatureSchema(BaseModel):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (first 16 hex digits) of the schema's canonical JSON; gateway and pool compare it."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        # Defaults are left out: a field that a later release adds does not change what an older one computed.
+        plain = self.model_dump(mode="json", exclude_defaults=True)
+        canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @cached_property

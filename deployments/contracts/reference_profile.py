@@ -43,7 +43,7 @@ class ReferenceProfile(BaseModel):
         rows: Rows of the training split.
         features: By feature name.
         score: Histogram of the model's score on the validation split (probability of the positive class, of
-            the winning class when there are several, or the predicted value).
+            the winning class when there are several, or the predicted value, of several targets the first).
         labels: Count of each predicted label on the validation split; empty for a regression.
     """
 

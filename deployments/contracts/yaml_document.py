@@ -68,7 +68,11 @@ def _problem(found: Any, lines: dict[Path, int]) -> FieldProblem:
     message = str(found["msg"]).removeprefix("Value error, ")
     if found["type"] == "extra_forbidden":
         message = "unknown field"
-    elif found["type"] != "missing" and isinstance(found["input"], str | int | float | bool):
+    elif (
+        found["type"] != "missing"
+        and "secret" not in message  # what stands in place of a reference may be the secret itself
+        and isinstance(found["input"], str | int | float | bool)
+    ):
         message = f"{message} (got {found['input']!r})"
     known = place
     while known and known not in lines:
