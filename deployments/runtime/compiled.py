@@ -9,6 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from deployments.contracts.wire import Columns, Floats
+from deployments.runtime import columns as columnar
 from deployments.runtime.null_text import NULL_TEXT
 
 NUMERIC_INPUT = "numeric"
@@ -16,7 +17,7 @@ NUMERIC_INPUT = "numeric"
 TEXTUAL_INPUT = "textual"
 """string (n, number of textual features); a null is ``NULL_TEXT``."""
 SCORES_OUTPUT = "scores"
-"""float (n, k) in the order of the metadata's classes; (n, 1) for a regression."""
+"""float (n, k) in the order of the metadata's classes; (n, targets) for a regression."""
 
 _OUTPUTS = [SCORES_OUTPUT]
 _LARGEST = float(np.finfo(np.float32).max)
@@ -29,13 +30,16 @@ class CompiledModel:
 
     Args:
         graph: The serialised ONNX graph; its tensors have the order of the schema's numeric and textual features.
+        row_by_row: For a quantized graph, which scales all rows of a call by the largest number among them: a
+            row's score would depend on its neighbours, and those are other callers' rows.
     """
 
-    def __init__(self, graph: bytes) -> None:
+    def __init__(self, graph: bytes, row_by_row: bool = False) -> None:
         self._session = onnxruntime.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
         wanted = {entry.name for entry in self._session.get_inputs()}
         self._takes_numbers = NUMERIC_INPUT in wanted
         self._takes_texts = TEXTUAL_INPUT in wanted
+        self._row_by_row = row_by_row
 
     def predict(self, columns: Columns) -> Floats:
         """Return float64 (n, k) scores.
@@ -43,6 +47,8 @@ class CompiledModel:
         Raises:
             Exception: What onnxruntime raises; then no row has a score.
         """
+        if self._row_by_row and len(columns) > 1:
+            return np.concatenate([self.predict(columnar.take(columns, [row])) for row in range(len(columns))])
         feed: dict[str, Any] = {}
         if self._takes_numbers:
             feed[NUMERIC_INPUT] = _numbers(columns)
@@ -61,12 +67,11 @@ def _numbers(columns: Columns) -> NDArray[np.float32]:
 
 
 def _texts(columns: Columns) -> NDArray[np.object_]:
-    textual = columns.textual
-    for column in textual:
-        if None in column:
-            textual = tuple([NULL_TEXT if text is None else text for text in column] for column in textual)
-            break
-    return np.array(textual, dtype=object).T
+    textual = [
+        [NULL_TEXT if text is None else text for text in column] if None in column else column
+        for column in columns.textual
+    ]
+    return np.ascontiguousarray(np.array(textual, dtype=object).T)  # which onnxruntime reads faster
 
 
 def _options() -> onnxruntime.SessionOptions:

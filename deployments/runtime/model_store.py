@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deployments.contracts.errors import InvalidVersion, PackageNotFound, PackageRejected
@@ -99,3 +99,11 @@ class ModelStore:
                 reason = f"it is immutable and holds {present[:12]}; give {digest[:12]} another version number"
                 raise PackageRejected(str(directory), reason) from None
         return directory
+
+    def remove(self, model: str, version: Version) -> None:
+        """Remove a version that nobody was told of yet; one that is gone already is no error.
+
+        It leaves in one step, so that nobody finds a part of it.
+        """
+        with self.staging() as scratch, suppress(FileNotFoundError):
+            self.path(model, version).rename(scratch / "removed")

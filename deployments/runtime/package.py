@@ -20,8 +20,11 @@ from deployments.contracts.errors import PackageNotFound, PackageRejected
 from deployments.contracts.feature_schema import FeatureSchema
 from deployments.contracts.package import MANIFEST, METADATA, REFERENCE_PROFILE, SCHEMA, Manifest, ModelMetadata
 from deployments.contracts.reference_profile import ReferenceProfile
+from deployments.runtime.signature import SIGNATURE, TrustedKeys
 
 WRITTEN_ON_DOWNLOAD = frozenset({"registered_model_meta"})
+
+_MAKE_ANEW = "serve it with that release, or train or package the version anew under another number"
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -55,37 +58,48 @@ class ModelPackage:
         return _read_listed(self.directory, self.manifest, file)
 
 
-def verify(directory: Path, expected_digest: str | None = None) -> str:
+def verify(directory: Path, expected_digest: str | None = None, trusted: TrustedKeys | None = None) -> str:
     """Hash every file of a package and compare with its manifest.
 
     Args:
         directory: The package.
         expected_digest: The digest that it must have; None accepts any package that agrees with itself.
+        trusted: Keys of which one must have signed the manifest; None asks for no signature.
 
     Returns:
         The package's digest.
 
     Raises:
         PackageNotFound: There is no manifest.
-        PackageRejected: A file is missing, added or changed, or the digest is another one.
+        PackageRejected: A file is missing, added or changed, the digest is another one, or the signature is
+            missing, wrong or of somebody else.
     """
-    digest, _ = _verified(directory, expected_digest)
+    digest, _ = _verified(directory, expected_digest, trusted)
     return digest
 
 
-def load(directory: Path, expected_digest: str | None = None) -> ModelPackage:
+def load(directory: Path, expected_digest: str | None = None, trusted: TrustedKeys | None = None) -> ModelPackage:
     """Verify a package and read what it says of itself; the model is not unpickled yet.
+
+    Args:
+        directory: The package.
+        expected_digest: As for ``verify``.
+        trusted: As for ``verify``.
 
     Raises:
         PackageNotFound: There is no manifest.
-        PackageRejected: A file is missing, added, changed or not of this layout, or the digest is another one.
+        PackageRejected: As by ``verify``, or a file is not of this layout.
     """
-    digest, manifest = _verified(directory, expected_digest)
+    digest, manifest = _verified(directory, expected_digest, trusted)
     schema = _parse(directory, manifest, SCHEMA, FeatureSchema)
     metadata = _parse(directory, manifest, METADATA, ModelMetadata)
     reference = _parse(directory, manifest, REFERENCE_PROFILE, ReferenceProfile)
     if schema.fingerprint != manifest.schema_fingerprint:
-        raise PackageRejected(str(directory), f"{SCHEMA} is not the schema {manifest.schema_fingerprint}")
+        raise PackageRejected(
+            str(directory),
+            f"it names its schema {manifest.schema_fingerprint}, and this release {schema.fingerprint}: "
+            f"another release made it; {_MAKE_ANEW}",
+        )
     if (metadata.model, metadata.version) != (manifest.model, manifest.version):
         raise PackageRejected(
             str(directory),
@@ -93,6 +107,20 @@ def load(directory: Path, expected_digest: str | None = None) -> ModelPackage:
             f"the manifest of {manifest.model} {manifest.version}",
         )
     return ModelPackage(directory, digest, manifest, schema, metadata, reference)
+
+
+def peek(directory: Path, file: str, document: type[Document]) -> Document:
+    """Read one document of a package without hashing anything: the pool that loads the package verifies all of it.
+
+    Raises:
+        PackageRejected: It is missing, or not of this layout.
+    """
+    try:
+        return document.model_validate_json((directory / file).read_bytes())
+    except OSError as error:
+        raise PackageRejected(str(directory), f"{file} cannot be read") from error
+    except ValidationError as error:
+        raise PackageRejected(str(directory), f"{file} is not of a known layout") from error
 
 
 def digest_of(directory: Path) -> str:
@@ -105,7 +133,7 @@ def digest_of(directory: Path) -> str:
 
 
 def files_of(directory: Path) -> Iterator[str]:
-    """Give the path of every file of a package, relative to it and with slashes, manifest excluded.
+    """Give the path of every file of a package, relative to it and with slashes, manifest and signature excluded.
 
     Raises:
         PackageRejected: Something is neither a file nor a directory: a link could lead outside.
@@ -114,15 +142,17 @@ def files_of(directory: Path) -> Iterator[str]:
         name = path.relative_to(directory).as_posix()
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise PackageRejected(str(directory), f"{name} is not a plain file")
-        if path.is_file() and name != MANIFEST:
+        if path.is_file() and name not in (MANIFEST, SIGNATURE):
             yield name
 
 
-def _verified(directory: Path, expected_digest: str | None) -> tuple[str, Manifest]:
+def _verified(directory: Path, expected_digest: str | None, trusted: TrustedKeys | None) -> tuple[str, Manifest]:
     content = _manifest_bytes(directory)
     digest = hashlib.sha256(content).hexdigest()
     if expected_digest is not None and digest != expected_digest:
         raise PackageRejected(str(directory), f"its digest is {digest}, not {expected_digest}")
+    if trusted is not None:
+        trusted.check(directory, content)
     try:
         manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
@@ -161,4 +191,6 @@ def _parse(directory: Path, manifest: Manifest, file: str, document: type[Docume
     try:
         return document.model_validate_json(_read_listed(directory, manifest, file))
     except ValidationError as error:
-        raise PackageRejected(str(directory), f"{file} is not of a known layout") from error
+        where = ", ".join(sorted({".".join(map(str, found["loc"])) for found in error.errors()}))
+        reason = f"{file} is not of a known layout ({where}): another release made it; {_MAKE_ANEW}"
+        raise PackageRejected(str(directory), reason) from error

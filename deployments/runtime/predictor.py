@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from deployments.contracts.package import COMPILED_GRAPH, REFERENCE_SAMPLE, InferencePath, Task
+from deployments.contracts.package import COMPILED_GRAPH, QUANTIZED, REFERENCE_SAMPLE, InferencePath
 from deployments.contracts.wire import Columns, Floats
 from deployments.runtime import columns as columnar
 from deployments.runtime.compiled import CompiledModel
@@ -54,8 +54,8 @@ class Predictor:
     def __init__(self, package: ModelPackage, path: InferencePath | None = None) -> None:
         self.package = package
         self.path = path or package.metadata.path
-        self._width = 1 if package.metadata.task is Task.REGRESSION else len(package.metadata.classes)
-        self._scorer: Scorer = self._native if self.path is InferencePath.NATIVE else self._compiled()
+        self._width = package.metadata.width
+        self._scorer: Scorer = self.native if self.path is InferencePath.NATIVE else self._compiled()
 
     def predict(self, columns: Columns) -> Scored:
         """Score rows; never raises for what is in them."""
@@ -69,22 +69,27 @@ class Predictor:
 
     def warm(self) -> None:
         """Predict a few rows of the reference sample, one by one and together, before traffic comes."""
-        import pyarrow.parquet
-
-        content = pyarrow.BufferReader(self.package.read(REFERENCE_SAMPLE))
-        sample = pyarrow.parquet.ParquetFile(content).read(use_threads=False)
-        rows = columnar.from_table(sample.slice(0, WARM_UP_ROWS), self.package.schema)
+        rows = self.sample(WARM_UP_ROWS)
         for position in range(len(rows)):
             self.predict(columnar.take(rows, [position]))
         self.predict(rows)
 
+    def sample(self, rows: int | None = None) -> Columns:
+        """The first rows of the package's reference sample; all of them by default."""
+        import pyarrow.parquet
+
+        content = pyarrow.BufferReader(self.package.read(REFERENCE_SAMPLE))
+        table = pyarrow.parquet.ParquetFile(content).read(use_threads=False)
+        return columnar.from_table(table.slice(0, rows), self.package.schema)
+
     @cached_property
-    def _native(self) -> Scorer:
-        """Unpickled at first need: a pool that serves compiled graphs starts and lives without scikit-learn."""
+    def native(self) -> NativeModel:
+        """The pipeline, unpickled at first need: a pool that serves a graph lives without scikit-learn."""
         return NativeModel.load(self.package)
 
     def _compiled(self) -> Scorer:
-        return CompiledModel(self.package.read(COMPILED_GRAPH))
+        row_by_row = self.package.metadata.variant == QUANTIZED
+        return CompiledModel(self.package.read(COMPILED_GRAPH), row_by_row)
 
     def _isolated(self, columns: Columns) -> Scored:
         """The batch raised: score halves of it, until the rows that raise stand alone."""
@@ -111,7 +116,7 @@ class Predictor:
             if self.path is InferencePath.NATIVE or errors[row] == MODEL_ERROR:
                 continue
             try:
-                answer = self._native.predict(columnar.take(columns, [row]))
+                answer = self.native.predict(columnar.take(columns, [row]))
             except Exception:
                 continue
             if np.isfinite(answer).all():

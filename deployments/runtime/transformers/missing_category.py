@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from deployments.runtime.arrays.step import missing
 
 
 class MissingCategory(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -34,6 +37,11 @@ class MissingCategory(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  #
         check_is_fitted(self, "n_features_in_")
         texts = validate_data(self, rows, dtype=object, ensure_all_finite="allow-nan", reset=False)
         return np.where(pd.isna(texts), self.literal, texts)
+
+    def on_arrays(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
+        """What ``transform`` does to texts that need no check and of which a missing one is None."""
+        literal = self.literal
+        return lambda texts: np.where(missing(texts), literal, texts)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

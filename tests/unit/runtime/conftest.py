@@ -5,13 +5,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.package import Task
 from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
-from training import feature_schema, packaging, preprocessing, served_model
+from deployments.runtime.transformers.missing_category import MissingCategory
+from training import feature_schema, packaging, served_model
 
 IDENTITY = ModelVersion.parse("shop_v1.0.0")
 
@@ -34,10 +39,26 @@ def rows():
 
 
 @pytest.fixture(scope="session")
-def fitted(rows):
+def pipeline_of():
+    """What an estimator needs before it: texts become zeros and ones, numbers are imputed and scaled."""
+
+    def pipeline(estimator, scales=True):
+        numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler()) if scales else "passthrough"
+        texts = make_pipeline(MissingCategory(), OneHotEncoder(handle_unknown="ignore", sparse_output=False))
+        features = make_column_transformer(
+            (numbers, make_column_selector(dtype_exclude=object)),
+            (texts, make_column_selector(dtype_include=object)),
+        )
+        return make_pipeline(features, estimator)
+
+    return pipeline
+
+
+@pytest.fixture(scope="session")
+def fitted(rows, pipeline_of):
     target = np.where((rows["age"] > 45) ^ (rows["city"] == "Bern"), "yes", "no")
     schema = feature_schema.infer(rows)
-    pipeline = preprocessing.pipeline(schema, LogisticRegression(max_iter=500), scales=True).fit(rows, target)
+    pipeline = pipeline_of(LogisticRegression(max_iter=500)).fit(rows, target)
     return served_model.FittedModel(
         IDENTITY, pipeline, schema, Task.BINARY, ("yes", "no"), family="logistic_regression"
     )
@@ -47,7 +68,7 @@ def fitted(rows):
 def packaged_once(rows, fitted, tmp_path_factory):
     served = served_model.choose_path(fitted, rows, rows)
     store = ModelStore(tmp_path_factory.mktemp("store"))
-    return packaging.build_package(served, store, rows, served_model.describe(served, rows, rows), {})
+    return packaging.build_package(served, store, rows, served_model.describe(served, rows, rows), None)
 
 
 @pytest.fixture

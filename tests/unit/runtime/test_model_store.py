@@ -77,3 +77,12 @@ def test_a_version_that_is_not_there_names_those_that_are(store, directory):
     add(store, directory)
     with pytest.raises(PackageNotFound, match=r"known: 1\.0\.0"):
         store.find("shop", Version.parse("2.0.0"))
+
+
+def test_a_version_that_is_removed_is_gone_and_its_number_is_free(store, directory):
+    add(store, directory)
+    store.remove("shop", V1)
+    store.remove("shop", V1)
+    assert store.versions("shop") == []
+    assert [path.name for path in store.root.rglob("*")] == ["shop"]
+    assert add(store, directory) == store.find("shop", V1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deployments.contracts.errors import PackageNotFound, PackageRejected
-from deployments.contracts.package import MANIFEST, NATIVE_MODEL, InferencePath
+from deployments.contracts.package import MANIFEST, METADATA, NATIVE_MODEL, InferencePath
 from deployments.runtime import package
 from deployments.runtime.predictor import Predictor
 
@@ -96,6 +96,29 @@ def test_a_manifest_of_an_unknown_layout_is_refused(directory):
     (directory / MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(PackageRejected, match="layout"):
         package.verify(directory)
+
+
+def rewritten(directory, file, **changes):
+    """The package with something else in a file, as another release would have written it."""
+    document = json.loads((directory / file).read_text()) | changes
+    (directory / file).write_text(json.dumps(document))
+    if file != MANIFEST:
+        manifest = json.loads((directory / MANIFEST).read_text())
+        manifest["files"][file] = hashlib.sha256((directory / file).read_bytes()).hexdigest()
+        (directory / MANIFEST).write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "says"),
+    [
+        pytest.param(MANIFEST, {"schema_fingerprint": "0" * 16}, "names its schema 0{16}", id="fingerprint"),
+        pytest.param(METADATA, {"quantum": True}, r"model_metadata\.json is not of .* \(quantum\)", id="field"),
+    ],
+)
+def test_a_package_of_another_release_is_refused_with_what_to_do(directory, file, changes, says):
+    rewritten(directory, file, **changes)
+    with pytest.raises(PackageRejected, match=f"{says}.*: another release made it; .* train or package"):
+        package.load(directory)
 
 
 def test_a_directory_without_a_manifest_is_no_package(tmp_path):
