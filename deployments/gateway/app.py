@@ -2,132 +2,63 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from deployments.contracts.errors import RaygateError, UnknownEndpoint
-from deployments.contracts.feature_schema import Feature
-from deployments.contracts.prediction import Label, ProblemDocument
-from deployments.gateway import openapi
-from deployments.gateway.asgi import PREDICT_PATH, PredictEndpoint
+from deployments.access.access import Access
+from deployments.access.caller import Caller
+from deployments.batch.policy import BatchPolicy
+from deployments.contracts.errors import RaygateError
+from deployments.gateway import batches, control, feedback_routes, openapi, status_routes
+from deployments.gateway.asgi import CALLER, PREDICT_PATHS, PredictEndpoint
+from deployments.gateway.incoming import Incoming
 from deployments.gateway.problems import Code, Problem, http_problem, problem
-from deployments.gateway.row_validation import shown_name
 from deployments.gateway.scoring import Scoring
-from deployments.gateway.served_endpoint import ServedEndpoint
-
-_PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    404: {"model": ProblemDocument, "description": "No such model."},
-    422: {"model": ProblemDocument, "description": "A parameter is not valid."},
-}
+from deployments.open_inference import routes as open_inference
+from deployments.tracing import Tracing
 
 
-class Health(BaseModel):
-    """Health of one endpoint as this gateway replica sees it."""
+def build(
+    scoring: Scoring,
+    predict: PredictEndpoint,
+    access: Access,
+    release: str,
+    batch: BatchPolicy | None = None,
+    spans: Tracing | None = None,
+    control_url: str = "",
+) -> FastAPI:
+    """The application behind the hot path; expects ``Guard`` to have said who is calling.
 
-    status: str
-    model_loaded: bool
-    model_version: str
-    last_prediction: datetime | None
-    latency_p95_ms: float | None
-    model_id: str
-
-
-class HealthOfAll(BaseModel):
-    """Health of several endpoints."""
-
-    status: str
-    endpoints: list[Health]
-
-
-class VersionReadiness(BaseModel):
-    """Whether the pool of one version can answer."""
-
-    version: str
-    stable: bool
-    ready: bool
-    weight: float
-
-
-class EndpointReadiness(BaseModel):
-    """Readiness of one endpoint: that of its stable version."""
-
-    model_id: str
-    ready: bool
-    policy_epoch: int
-    versions: list[VersionReadiness]
-
-
-class Readiness(BaseModel):
-    """Readiness of the gateway: every endpoint's stable pool can answer."""
-
-    status: str
-    endpoints: list[EndpointReadiness]
-
-
-class ServedModelVersion(VersionReadiness):
-    """One version of a model with what is known of its package."""
-
-    digest: str
-    family: str
-    task: str
-    classes: list[Label]
-    path: str
-    parity: float | None
-    metrics: dict[str, float]
-    features: list[Feature]
-
-
-class ServedModel(BaseModel):
-    """One endpoint and its versions."""
-
-    model_id: str
-    model: str
-    versions: list[ServedModelVersion]
-
-
-class Models(BaseModel):
-    """Everything that is served."""
-
-    models: list[ServedModel]
-
-
-def build(scoring: Scoring, predict: PredictEndpoint, release: str) -> FastAPI:
-    """The application behind the hot path."""
+    Args:
+        scoring: Answers predict requests, of other protocols too.
+        predict: The predict endpoint, for those that reach it past the hot path.
+        access: Counts the rows of callers.
+        release: Of Raygate.
+        batch: Rules for batches; without them none is taken.
+        spans: Where requests of other protocols are traced; None: nowhere.
+        control_url: Where models are reloaded; empty where that is not possible.
+    """
     app = FastAPI(title=openapi.TITLE, version=release, redoc_url=None)
-    app.router.routes.append(Route(PREDICT_PATH, predict, methods=["POST"], include_in_schema=False))
+    for path in PREDICT_PATHS:
+        app.router.routes.append(Route(path, predict, methods=["POST"], include_in_schema=False))
     app.openapi = lambda: openapi.document(app, scoring.endpoints.values())  # type: ignore[method-assign]
     _answer_problems(app)
+    app.include_router(status_routes.router(scoring))
+    app.include_router(feedback_routes.router(scoring))
 
-    @app.get("/health", responses=_PROBLEM_RESPONSES, tags=["operations"])
-    async def health(model_id: str | None = None) -> Health | HealthOfAll:
-        """Health of the only endpoint, of the one that is named, or of all."""
-        chosen = _endpoints(scoring, model_id)
-        reports = [_health(scoring, endpoint) for endpoint in chosen]
-        if len(reports) == 1:
-            return reports[0]
-        worst = "healthy" if reports and all(report.status == "healthy" for report in reports) else "degraded"
-        return HealthOfAll(status=worst if reports else "empty", endpoints=reports)
+    def incoming_of(request: Request, began: float, size: int, rows: int) -> Incoming:
+        caller: Caller = request.scope[CALLER]
+        access.spend(caller, rows)
+        return Incoming(request.scope["headers"], began, size, caller)
 
-    @app.get("/ready", tags=["operations"], responses={503: {"model": Readiness, "description": "Not ready."}})
-    async def ready(response: Response) -> Readiness:
-        """200 when the stable pool of every endpoint can answer; candidates are told, but do not matter."""
-        endpoints = [_readiness(endpoint) for endpoint in scoring.endpoints.values()]
-        is_ready = bool(endpoints) and all(endpoint.ready for endpoint in endpoints)
-        response.status_code = 200 if is_ready else 503
-        return Readiness(status="ready" if is_ready else "not ready", endpoints=endpoints)
-
-    @app.get("/api/v1/models", tags=["models"])
-    async def models() -> Models:
-        """Every endpoint with its versions, weights, features and metrics."""
-        return Models(models=[_served_model(endpoint) for endpoint in scoring.endpoints.values()])
-
+    app.include_router(open_inference.router(scoring, release, incoming_of, spans or Tracing()))
+    if batch is not None:
+        app.include_router(batches.router(scoring, batch))
+    if control_url:
+        app.include_router(control.router(control_url))
     return app
 
 
@@ -153,70 +84,3 @@ def _answer_problems(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def of_anything(request: Request, error: Exception) -> JSONResponse:
         return respond(problem(error))
-
-
-def _endpoints(scoring: Scoring, model_id: str | None) -> list[ServedEndpoint]:
-    if model_id is None:
-        return list(scoring.endpoints.values())
-    endpoint = scoring.endpoints.get(model_id)
-    if endpoint is None:
-        raise UnknownEndpoint(shown_name(model_id), tuple(sorted(scoring.endpoints)))
-    return [endpoint]
-
-
-def _health(scoring: Scoring, endpoint: ServedEndpoint) -> Health:
-    recent = scoring.counters.recent(endpoint.policy.model)
-    p95 = recent.p95_seconds()
-    every_version = all(version.ready for version in _readiness(endpoint).versions)
-    loaded = endpoint.stable_is_ready
-    return Health(
-        status="healthy" if loaded and every_version else "degraded" if loaded else "unhealthy",
-        model_loaded=loaded,
-        model_version=str(endpoint.policy.stable),
-        last_prediction=recent.last_answer,
-        latency_p95_ms=None if p95 is None else round(p95 * 1000, 3),
-        model_id=endpoint.policy.endpoint,
-    )
-
-
-def _readiness(endpoint: ServedEndpoint) -> EndpointReadiness:
-    versions = []
-    for version in endpoint.policy.versions:
-        served = endpoint.versions.get(version)
-        versions.append(
-            VersionReadiness(
-                version=str(version),
-                stable=version == endpoint.policy.stable,
-                ready=served is not None and served.ready,
-                weight=round(100 * endpoint.table.shares.get(version, 0.0), 2),
-            )
-        )
-    return EndpointReadiness(
-        model_id=endpoint.policy.endpoint,
-        ready=endpoint.stable_is_ready,
-        policy_epoch=endpoint.policy.policy_epoch,
-        versions=versions,
-    )
-
-
-def _served_model(endpoint: ServedEndpoint) -> ServedModel:
-    described = []
-    for readiness in _readiness(endpoint).versions:
-        served = next((found for found in endpoint.versions.values() if found.text == readiness.version), None)
-        if served is None:
-            continue
-        metadata = served.metadata
-        described.append(
-            ServedModelVersion(
-                **readiness.model_dump(),
-                digest=served.digest,
-                family=metadata.family,
-                task=metadata.task,
-                classes=list(metadata.classes),
-                path=metadata.path,
-                parity=metadata.parity.max_difference,
-                metrics=metadata.metrics,
-                features=list(served.schema.features),
-            )
-        )
-    return ServedModel(model_id=endpoint.policy.endpoint, model=endpoint.policy.model, versions=described)

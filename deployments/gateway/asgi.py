@@ -7,53 +7,153 @@ taken before them; everything else goes on to the application behind.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from deployments.contracts.errors import BodyTooLarge, RaygateError
+from deployments import tracing
+from deployments.access.access import Access
+from deployments.access.caller import Caller
+from deployments.access.roles import Permission
+from deployments.contracts.errors import BodyTooLarge, MalformedRequest, RaygateError
+from deployments.gateway.answer import Answer, document
+from deployments.gateway.document_line import answer_of
+from deployments.gateway.incoming import Incoming
 from deployments.gateway.problems import problem
+from deployments.gateway.request_document import RequestDocument, parse, read
 from deployments.gateway.scoring import Scoring
+from deployments.logs import request_id
+from deployments.tracing import Tracing
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Told = tuple[bytes, list[tuple[bytes, bytes]] | None]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-PREDICT_PATH = "/api/v1/predict"
+PREDICT_PATH, AB_PATH, CHAMPION_PATH = "/api/v1/predict", "/predict/ab", "/predict"
+PREDICT_PATHS = (PREDICT_PATH, AB_PATH, CHAMPION_PATH)
+CALLER = "raygate.caller"
+"""Where the scope of a request says who sent it."""
 _log = logging.getLogger("raygate.gateway")
 
 
 class PredictEndpoint:
-    """``POST /api/v1/predict`` as an ASGI application."""
+    """``POST /api/v1/predict`` and its short forms as an ASGI application.
 
-    def __init__(self, scoring: Scoring) -> None:
-        self._scoring = scoring
+    Args:
+        scoring: Answers.
+        access: Lets callers in.
+        spans: Where requests are traced.
+    """
+
+    def __init__(self, scoring: Scoring, access: Access, spans: Tracing) -> None:
+        self._scoring, self._access, self._spans = scoring, access, spans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong becomes an answer too."""
-        began = time.monotonic()
+        path: str = scope["path"]
+        span = self._spans.begin_request(f"POST {path}", scope["headers"])
+        began, failure = self._scoring.clock(), ""
         try:
-            body = await _read_body(scope, receive, self._scoring.max_body_bytes)
-        except BodyTooLarge as error:
-            self._scoring.refused(error, time.monotonic() - began)
-            await _send_problem(send, error)
-            return
-        if body is None:
-            return
-        try:
-            answer = await self._scoring.predict(body, scope["headers"])
-            content = orjson.dumps(answer, option=orjson.OPT_UTC_Z)
-        except RaygateError as error:
-            await _send_problem(send, error)
+            told = await self._answer(scope, receive, span, began)
         except Exception as error:
-            _log.exception("a predict request failed unexpectedly")
-            await _send_problem(send, error)
+            failure = type(error).__name__
+            if not isinstance(error, RaygateError):
+                _log.exception("a predict request failed unexpectedly")
+            await send_problem(send, error)
         else:
-            await _send(send, 200, content)
+            if told is not None:
+                await _send(send, 200, *told)
+        finally:
+            tracing.end(span, {"http.route": path}, failure)
+
+    async def _answer(self, scope: Scope, receive: Receive, span: Span | None, began: float) -> Told | None:
+        """The answer, or None if the client left."""
+        scoring, headers = self._scoring, scope["headers"]
+        try:
+            caller = self._access.admit(headers, Permission.PREDICT)
+            body = await _read_body(scope, receive, scoring.max_body_bytes)
+            if body is None:
+                return None
+            asked = self._asked(scope, body)
+            self._access.spend(caller, len(asked.rows))
+        except RaygateError as error:
+            scoring.refused(error, scoring.clock() - began)
+            raise
+        incoming = Incoming(headers, began, len(body), caller, scope["path"] == CHAMPION_PATH, span)
+        answer = await scoring.answer(asked, incoming)
+        return self._told(answer, asked)
+
+    def _asked(self, scope: Scope, body: bytes) -> RequestDocument:
+        """What a body asks.
+
+        Raises:
+            RaygateError: It cannot be read.
+        """
+        return read(body)
+
+    def _told(self, answer: Answer, asked: RequestDocument) -> Told:
+        """Body and headers of an answer.
+
+        Raises:
+            RowFailed: There is no score to tell.
+        """
+        return orjson.dumps(document(answer, asked), option=orjson.OPT_UTC_Z), None
+
+
+class DocumentEndpoint(PredictEndpoint):
+    """The paths that endpoints have of their own: the body is a document for the endpoint's transformers."""
+
+    def takes(self, path: str) -> bool:
+        """Whether a path is an endpoint's."""
+        return path in self._scoring.document_paths
+
+    def _asked(self, scope: Scope, body: bytes) -> RequestDocument:
+        sent = parse(body)
+        if type(sent) is not dict:
+            raise MalformedRequest("the body must be a JSON object")
+        endpoint = self._scoring.document_paths[scope["path"]].endpoint_of(sent)
+        return RequestDocument(endpoint, [sent], single=True, text=body.decode())
+
+    def _told(self, answer: Answer, asked: RequestDocument) -> Told:
+        return answer_of(answer), [
+            (b"x-prediction-id", answer.ids[0].encode()),
+            (b"x-model-version", answer.served.text.encode()),
+        ]
+
+
+class Guard:
+    """Hands requests of callers that may to the application behind, and tells it who they are.
+
+    Args:
+        behind: What is guarded.
+        access: Lets callers in.
+        permission: What it takes; None looks it up in the table of routes.
+    """
+
+    def __init__(self, behind: Application, access: Access, permission: Permission | None = None) -> None:
+        self._behind, self._access, self._permission = behind, access, permission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request in, or answer why not."""
+        if scope["type"] == "http":
+            try:
+                scope[CALLER] = self._admit(scope)
+            except RaygateError as error:
+                await send_problem(send, error)
+                return
+        await self._behind(scope, receive, send)
+
+    def _admit(self, scope: Scope) -> Caller:
+        if self._permission is None:
+            return self._access.admit_route(scope["method"], scope["path"], scope["headers"])
+        return self._access.admit(scope["headers"], self._permission)
 
 
 class HotPath:
@@ -61,18 +161,25 @@ class HotPath:
 
     Args:
         predict: The predict endpoint.
-        behind: Health, documentation and administration.
+        documents: Takes requests on the paths that endpoints have of their own.
+        behind: Health, documentation, feedback, and everything else, guarded.
     """
 
-    def __init__(self, predict: PredictEndpoint, behind: Application) -> None:
-        self._predict, self._behind = predict, behind
+    def __init__(self, predict: PredictEndpoint, documents: DocumentEndpoint, behind: Application) -> None:
+        self._predict, self._documents, self._behind = predict, documents, behind
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch on type, path and method."""
-        if scope["type"] == "http" and scope["path"] == PREDICT_PATH and scope["method"] == "POST":
-            await self._predict(scope, receive, send)
-        else:
-            await self._behind(scope, receive, send)
+        if scope["type"] == "http":
+            request_id.begin(scope["headers"])
+        if scope["type"] == "http" and scope["method"] == "POST":
+            if scope["path"] in PREDICT_PATHS:
+                await self._predict(scope, receive, send)
+                return
+            if self._documents.takes(scope["path"]):
+                await self._documents(scope, receive, send)
+                return
+        await self._behind(scope, receive, send)
 
 
 async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
@@ -107,7 +214,8 @@ def _too_large(limit: int) -> bytes:
     raise BodyTooLarge(limit)
 
 
-async def _send_problem(send: Send, error: Exception) -> None:
+async def send_problem(send: Send, error: Exception) -> None:
+    """Answer with an error."""
     told = problem(error)
     headers = [(name.encode(), value.encode()) for name, value in told.headers().items()]
     await _send(send, told.status, told.body(), headers)

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from deployments.contracts.metric_names import LATENCY_BUCKETS_SECONDS, NO_VERSION, UNKNOWN_MODEL
+from deployments.contracts.distributions import PackageKey
+from deployments.contracts.metric_names import LATENCY_BUCKETS_SECONDS, NO_VERSION, OK, UNKNOWN_MODEL
+from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.snapshot import GatewaySnapshot, VersionCounts
+from deployments.contracts.wire import PoolDescription
+from deployments.gateway.distribution_counter import DistributionCounter
 from deployments.gateway.problems import row_problem
 
-OK = "OK"
 RECENT_LATENCIES = 1024
 
 
@@ -39,6 +42,7 @@ class Counters:
     def __init__(self, gateway: str) -> None:
         self.gateway = gateway
         self._versions: dict[tuple[str, str], VersionCounts] = {}
+        self._distributions: dict[PackageKey, DistributionCounter] = {}
         self._recent: dict[str, Recent] = {}
         self._sequence = 0
 
@@ -46,9 +50,18 @@ class Counters:
         """The figures of one version, made at first use so that its series exist before its first request."""
         counts = self._versions.get((model, version))
         if counts is None:
-            counts = VersionCounts(requests={}, latency_counts=[0] * (len(LATENCY_BUCKETS_SECONDS) + 1))
-            self._versions[(model, version)] = counts
+            counts = self._versions[(model, version)] = VersionCounts()
         return counts
+
+    def distributions(self, name: ModelVersion, described: PoolDescription) -> DistributionCounter:
+        """What counts the rows of one package; a version that comes back goes on where it was."""
+        key = (name.model, str(name.version), described.digest)
+        known = self._distributions.get(key)
+        if known is None:
+            known = self._distributions[key] = DistributionCounter(
+                described.schema, described.reference, described.metadata.task
+            )
+        return known
 
     def recent(self, model: str) -> Recent:
         """The last answers of one model."""
@@ -86,6 +99,12 @@ class Counters:
         """
         self._observe(self.of(model or UNKNOWN_MODEL, version or NO_VERSION), code, seconds)
 
+    def failed_over(self, model: str, version: Version, code: str, seconds: float) -> None:
+        """Count a failure of a version that stable is about to make good."""
+        counts = self.of(model, str(version))
+        self._observe(counts, code, seconds)
+        counts.failovers[code] = counts.failovers.get(code, 0) + 1
+
     @staticmethod
     def _observe(counts: VersionCounts, outcome: str, seconds: float) -> None:
         counts.requests[outcome] = counts.requests.get(outcome, 0) + 1
@@ -93,7 +112,11 @@ class Counters:
         counts.latency_sum += seconds
 
     def snapshot(
-        self, now: float, policy_epochs: Mapping[str, int], weights: Mapping[str, Mapping[str, float]]
+        self,
+        now: float,
+        policy_epochs: Mapping[str, int],
+        weights: Mapping[str, Mapping[str, float]],
+        figures: Mapping[str, float] | None = None,
     ) -> GatewaySnapshot:
         """All figures so far; each snapshot has the next sequence number."""
         self._sequence += 1
@@ -104,4 +127,6 @@ class Counters:
             policy_epochs=dict(policy_epochs),
             weights={endpoint: dict(shares) for endpoint, shares in weights.items()},
             versions=self._versions,
+            figures=dict(figures or {}),
+            distributions={key: counter.counted() for key, counter in self._distributions.items()},
         )

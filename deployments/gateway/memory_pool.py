@@ -39,17 +39,19 @@ class MemoryPool:
     schema: FeatureSchema
     model: Callable[[Columns], Floats] = first_number_as_probability
     classes: tuple[str, ...] = ("good", "bad")
+    targets: tuple[str, ...] = ()
     failures: list[BaseException] = field(default_factory=list)
     row_errors: dict[str, str] = field(default_factory=dict)
     gate: asyncio.Event | None = None
     calls: list[PoolRequest] = field(default_factory=list)
     digest: str = "d" * 64
+    reference: ReferenceProfile = field(default_factory=lambda: ReferenceProfile(rows=1, features={}))
 
     async def describe(self, timeout_seconds: float) -> PoolDescription:
         """Say what it serves, or fail like the transport."""
         if self.failures:
             raise self.failures.pop(0)
-        return PoolDescription(self.digest, self.schema, self._metadata(), ReferenceProfile(rows=1, features={}))
+        return PoolDescription(self.digest, self.schema, self._metadata(), self.reference)
 
     async def predict(self, request: PoolRequest) -> PoolReply:
         """Score what came over the wire."""
@@ -77,6 +79,7 @@ class MemoryPool:
             version=self.name.version,
             task=Task.BINARY if len(self.classes) == 2 else Task.MULTICLASS if self.classes else Task.REGRESSION,
             classes=self.classes,
+            targets=self.targets,
             path=InferencePath.COMPILED,
             parity=Parity(rows=1, max_difference=0.0, label_flips=0, tolerance=1e-5),
             family="memory",

@@ -7,13 +7,17 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from deployments.contracts import prediction_id
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.traffic_policy import TrafficPolicy
+from deployments.contracts.transformation import row_schema
 from deployments.contracts.wire import PoolDescription, PoolReply, PoolRequest
 from deployments.gateway.counters import Counters
 from deployments.gateway.dispatch import Clock, Dispatcher
+from deployments.gateway.document_line import DocumentLine
 from deployments.gateway.row_validation import RowValidator
 from deployments.gateway.served_endpoint import ServedEndpoint, ServedVersion
+from deployments.tracing import Tracing
 
 WARM_SECONDS = 10.0
 PROBE_SECONDS = 3.0
@@ -42,10 +46,11 @@ class Pools:
         connect: Finds the pool of an application.
         counters: Where each version's figures are kept.
         clock: Monotonic seconds.
+        spans: Where calls are traced.
     """
 
-    def __init__(self, connect: Connect, counters: Counters, clock: Clock) -> None:
-        self._connect, self._counters, self._clock = connect, counters, clock
+    def __init__(self, connect: Connect, counters: Counters, clock: Clock, spans: Tracing | None = None) -> None:
+        self._connect, self._counters, self._clock, self._spans = connect, counters, clock, spans
         self._clients: dict[ModelVersion, Pool] = {}
         self._served: dict[ModelVersion, ServedVersion] = {}
         self._changing = asyncio.Lock()
@@ -94,13 +99,15 @@ class Pools:
         return set(wanted)
 
     async def _warm(self, name: ModelVersion, policy: TrafficPolicy, timeout_seconds: float) -> None:
+        began = self._clock()
         try:
             client = self._clients.get(name) or await self._connect(str(name))
             self._clients[name] = client
             described = await client.describe(timeout_seconds)
         except Exception as error:  # whatever keeps a pool from answering, the others go on
             _log.warning("pool %s does not describe itself: %s", name, type(error).__name__)
-            if name in self._served:
+            # One replica may be the one that was asked and is gone, while the others answer.
+            if name in self._served and self._served[name].dispatcher.answered_at < began:
                 self._served[name].ready = False
             self._clients.pop(name, None)
             return
@@ -108,6 +115,7 @@ class Pools:
         if known is not None and known.digest == described.digest:
             known.ready = True
             known.dispatcher.redirect(client.predict, policy.limits, policy.replicas.get(name.version, 1))
+            known.documents = self._document_line(known.documents, name, described, client, policy)
         else:
             self._served[name] = self._describe(name, described, client, policy)
 
@@ -116,14 +124,48 @@ class Pools:
     ) -> ServedVersion:
         validator = RowValidator(described.schema)
         counts = self._counters.of(name.model, str(name.version))
-        dispatcher = Dispatcher(
+        dispatcher = self._dispatcher(name, validator, client, policy)
+        return ServedVersion(
+            name,
+            described.digest,
+            described.metadata,
+            validator,
+            dispatcher,
+            counts,
+            self._counters.distributions(name, described),
+            prediction_id.tag_of(policy.endpoint, name.version),
+            documents=self._document_line(None, name, described, client, policy),
+        )
+
+    def _document_line(
+        self,
+        known: DocumentLine | None,
+        name: ModelVersion,
+        described: PoolDescription,
+        client: Pool,
+        policy: TrafficPolicy,
+    ) -> DocumentLine | None:
+        """How documents are sent to a pool; the line that is known stays, with its queue, while it is the same."""
+        if policy.documents is None or described.documents is None:
+            return None
+        if known is not None and (known.named, known.schemas) == (policy.documents, described.documents):
+            known.dispatcher.redirect(client.predict, policy.limits, policy.replicas.get(name.version, 1))
+            return known
+        validator = RowValidator(row_schema(policy.documents.pre, policy.documents.post))
+        dispatcher = self._dispatcher(name, validator, client, policy)
+        return DocumentLine(policy.documents, described.documents, dispatcher)
+
+    def _dispatcher(
+        self, name: ModelVersion, validator: RowValidator, client: Pool, policy: TrafficPolicy
+    ) -> Dispatcher:
+        return Dispatcher(
             str(name),
             validator,
             client.predict,
             policy.limits,
             self._clock,
             self._counters.gateway,
-            counts,
+            self._counters.of(name.model, str(name.version)),
             policy.replicas.get(name.version, 1),
+            self._spans,
         )
-        return ServedVersion(name, described.digest, described.metadata, validator, dispatcher, counts)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import orjson
 
+from deployments.access import errors as refusals
+from deployments.batch import errors as batch_errors
 from deployments.contracts import errors
 
 
@@ -19,11 +22,20 @@ class Code(StrEnum):
     MODEL_NOT_FOUND = "MODEL_NOT_FOUND"
     NOT_FOUND = "NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    RATE_LIMITED = "RATE_LIMITED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    ACCESS_UNAVAILABLE = "ACCESS_UNAVAILABLE"
+    CONFLICT = "CONFLICT"
     UNSCORABLE_ROW = "UNSCORABLE_ROW"
     MODEL_ERROR = "MODEL_ERROR"
+    TRANSFORMER_ERROR = "TRANSFORMER_ERROR"
     OVERLOADED = "OVERLOADED"
     MODEL_UNAVAILABLE = "MODEL_UNAVAILABLE"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    JOBS_UNAVAILABLE = "JOBS_UNAVAILABLE"
+    CONTROL_UNAVAILABLE = "CONTROL_UNAVAILABLE"
     INTERNAL_ERROR = "INTERNAL_ERROR"
 
 
@@ -37,6 +49,7 @@ class Problem:
         error: What happened, in a few words that do not vary.
         details: This occurrence: names rows, fields and limits, never internals.
         retry_after: Seconds, for the Retry-After header; 0 leaves it out.
+        allow: Methods that the path takes, for the Allow header; empty leaves it out.
     """
 
     status: int
@@ -44,6 +57,7 @@ class Problem:
     error: str
     details: str
     retry_after: int = 0
+    allow: tuple[str, ...] = ()
 
     def document(self) -> dict[str, str]:
         """The body as an object."""
@@ -55,7 +69,12 @@ class Problem:
 
     def headers(self) -> dict[str, str]:
         """Headers besides content type and length."""
-        return {"retry-after": str(self.retry_after)} if self.retry_after else {}
+        headers = {"retry-after": str(self.retry_after)} if self.retry_after else {}
+        if self.status == 401:
+            headers["www-authenticate"] = "Bearer"
+        if self.allow:
+            headers["allow"] = ", ".join(self.allow)
+        return headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +90,27 @@ _TABLE: dict[type[errors.RaygateError], _Row] = {
     errors.BodyTooLarge: _Row(413, Code.BODY_TOO_LARGE, "the request is too large"),
     errors.InvalidRows: _Row(422, Code.VALIDATION_ERROR, "the request does not fit the model"),
     errors.UnknownEndpoint: _Row(404, Code.MODEL_NOT_FOUND, "no such model"),
+    errors.UnknownVersion: _Row(404, Code.MODEL_NOT_FOUND, "no such version"),
     errors.Overloaded: _Row(503, Code.OVERLOADED, "too many requests wait", retry_after=1),
     errors.PoolUnavailable: _Row(503, Code.MODEL_UNAVAILABLE, "the model cannot answer now", retry_after=2),
     errors.WireMismatch: _Row(503, Code.MODEL_UNAVAILABLE, "the model cannot answer now", retry_after=2),
+    errors.TransformerFailed: _Row(500, Code.TRANSFORMER_ERROR, "the endpoint's own code failed"),
     errors.DeadlineExceeded: _Row(504, Code.DEADLINE_EXCEEDED, "the model did not answer in time"),
+    errors.FeedbackConflict: _Row(409, Code.CONFLICT, "the feedback contradicts itself"),
+    errors.FeedbackNotTaken: _Row(503, Code.OVERLOADED, "feedback cannot be kept now", retry_after=5),
+    errors.ControlUnavailable: _Row(503, Code.CONTROL_UNAVAILABLE, "models cannot be changed now", retry_after=5),
+    batch_errors.InvalidBatchJob: _Row(422, Code.VALIDATION_ERROR, "the batch is not valid"),
+    batch_errors.NothingToScore: _Row(422, Code.VALIDATION_ERROR, "there is nothing to score"),
+    batch_errors.LocationNotAllowed: _Row(403, Code.FORBIDDEN, "not allowed"),
+    batch_errors.UnknownBatchJob: _Row(404, Code.NOT_FOUND, "no such batch"),
+    batch_errors.BatchKeyConflict: _Row(409, Code.CONFLICT, "the key was used for another batch"),
+    batch_errors.JobsUnavailable: _Row(503, Code.JOBS_UNAVAILABLE, "jobs cannot be reached", retry_after=5),
+    refusals.Unauthenticated: _Row(401, Code.UNAUTHENTICATED, "no valid credential"),
+    refusals.Forbidden: _Row(403, Code.FORBIDDEN, "not allowed"),
+    refusals.UnlistedRoute: _Row(404, Code.NOT_FOUND, "no such path"),
+    refusals.RateLimited: _Row(429, Code.RATE_LIMITED, "too many requests"),
+    refusals.QuotaExceeded: _Row(429, Code.QUOTA_EXCEEDED, "the quota is used up"),
+    refusals.AccessUnavailable: _Row(503, Code.ACCESS_UNAVAILABLE, "nobody can be let in now", retry_after=5),
 }
 
 
@@ -86,8 +122,11 @@ def problem(error: BaseException) -> Problem:
     row = next((_TABLE[kind] for kind in type(error).__mro__ if kind in _TABLE), None)
     if row is None:
         return Problem(500, Code.INTERNAL_ERROR, "internal error", "the gateway could not handle this request")
+    if isinstance(error, refusals.UnlistedRoute) and error.methods:
+        return replace(http_problem(405, str(error)), allow=error.methods)
+    retry_after = math.ceil(getattr(error, "retry_after_seconds", row.retry_after))
     details = "it speaks another release's language" if isinstance(error, errors.WireMismatch) else str(error)
-    return Problem(row.status, row.code, row.error, details, row.retry_after)
+    return Problem(row.status, row.code, row.error, details, retry_after)
 
 
 def row_problem(reason: str) -> Problem:

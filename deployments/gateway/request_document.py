@@ -10,11 +10,13 @@ from typing import Any
 
 import orjson
 
-from deployments.contracts.errors import FieldProblem, InvalidRows, MalformedRequest
+from deployments.contracts.errors import FieldProblem, InvalidRows, InvalidVersion, MalformedRequest
+from deployments.contracts.model_version import Version
 from deployments.gateway.row_validation import PROBLEM_LIMIT, shown_name
 
-_FIELDS = frozenset({"model_id", "features", "options"})
-_OPTIONS = frozenset({"return_probabilities"})
+_FIELDS = frozenset({"model_id", "model_version", "features", "options"})
+_OPTIONS = frozenset({"return_probabilities", "return_explanations"})
+_NO_OPTIONS: dict[str, bool] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,24 @@ class RequestDocument:
         rows: At least one JSON value.
         single: The caller sent one object and gets one answer, not a list.
         probabilities: Whether every class's probability was asked for.
+        explanations: Whether the contributions of the features were asked for.
+        version: The version that must answer, or None: then the endpoint's traffic policy chooses.
+        text: The whole body, where the endpoint's own transformers are to read it; ``rows`` then holds it parsed.
     """
 
     model_id: str
     rows: list[Any]
     single: bool
-    probabilities: bool
+    probabilities: bool = False
+    explanations: bool = False
+    version: Version | None = None
+    text: str | None = None
+
+    @property
+    def first_row(self) -> dict[str, Any]:
+        """The first row, or nothing if it is not an object: it is about to be refused then."""
+        first = self.rows[0]
+        return first if type(first) is dict else {}
 
 
 def read(body: bytes) -> RequestDocument:
@@ -41,7 +55,7 @@ def read(body: bytes) -> RequestDocument:
         MalformedRequest: Not JSON, or not an object.
         InvalidRows: A field of the frame is missing, unknown or of the wrong type, or there is no row.
     """
-    document = _parse(body)
+    document = parse(body)
     if not isinstance(document, dict):
         raise MalformedRequest('the body must be a JSON object such as {"model_id": "...", "features": {...}}')
     problems = _frame_problems(document)
@@ -49,15 +63,25 @@ def read(body: bytes) -> RequestDocument:
         raise InvalidRows(tuple(problems))
     features = document["features"]
     single = type(features) is dict
+    options = document.get("options", _NO_OPTIONS)
+    version = document.get("model_version")
     return RequestDocument(
         model_id=document["model_id"],
         rows=[features] if single else features,
         single=single,
-        probabilities=document.get("options", {}).get("return_probabilities", False),
+        probabilities=options.get("return_probabilities", False),
+        explanations=options.get("return_explanations", False),
+        version=None if version is None else Version.parse(version),
     )
 
 
-def _parse(body: bytes) -> Any:
+def parse(body: bytes) -> Any:
+    """Any JSON value.
+
+    Raises:
+        MalformedRequest: Not JSON.
+        InvalidRows: A feature is written as NaN or Infinity.
+    """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -99,6 +123,8 @@ def _frame_problems(document: dict[str, Any]) -> list[FieldProblem]:
     problems = []
     if type(document.get("model_id")) is not str:
         problems.append(FieldProblem("model_id", "is required: the name of the endpoint, a text"))
+    if "model_version" in document:
+        problems.extend(_version_problems(document["model_version"]))
     features = document.get("features")
     if type(features) is not dict and type(features) is not list:
         problems.append(FieldProblem("features", "is required: an object of feature values, or a list of them"))
@@ -112,6 +138,17 @@ def _frame_problems(document: dict[str, Any]) -> list[FieldProblem]:
             FieldProblem(", ".join(unknown), f"unknown; a request has the fields {', '.join(sorted(_FIELDS))}")
         )
     return problems
+
+
+def _version_problems(version: Any) -> list[FieldProblem]:
+    """A version that is asked for is a text such as 1.1.0; without a wish the field is left out."""
+    try:
+        if type(version) is str:
+            Version.parse(version)
+            return []
+    except InvalidVersion:
+        pass
+    return [FieldProblem("model_version", "must be a version number such as 1.1.0, a text")]
 
 
 def _option_problems(options: Any) -> list[FieldProblem]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ PROBLEM_LIMIT = 20
 SHOWN_CHARACTERS = 40
 
 Number = float | int
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,20 @@ class ValidatedRows:
     numbers: list[Number]
     texts: list[str | None]
     unseen: list[tuple[int, str]]
+
+    def take(self, positions: list[int]) -> ValidatedRows:
+        """Some of the rows; what was told of them stays with the whole."""
+        return ValidatedRows(
+            len(positions),
+            _picked(self.numbers, positions, self.count),
+            _picked(self.texts, positions, self.count),
+            [],
+        )
+
+
+def _picked(values: list[Value], positions: list[int], count: int) -> list[Value]:
+    width = len(values) // count
+    return [value for row in positions for value in values[row * width : (row + 1) * width]]
 
 
 class RowValidator:
@@ -148,8 +163,9 @@ class RowValidator:
         return Columns(numeric, valid, tuple(texts[column::width] for column in range(width)))
 
 
-def _complaint(feature: Feature, row: Mapping[str, Any]) -> str:
-    """What is wrong with one feature of a row, or nothing."""
+def _complaint(seen: Feature, row: Mapping[str, Any]) -> str:
+    """What is wrong with one feature of a row, or nothing; no value of personal data stands in it."""
+    feature = seen.for_callers()
     if feature.name not in row:
         return "" if feature.nullable else f"is required ({_expected(feature)})"
     value = row[feature.name]
@@ -159,13 +175,13 @@ def _complaint(feature: Feature, row: Mapping[str, Any]) -> str:
         )
     if feature.kind is FeatureKind.NUMBER:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"must be a number, not {_shown(value)}"
+            return f"must be a number, not {_shown_of(feature, value)}"
         if isinstance(value, float) and not math.isfinite(value):
             return f"must be a finite number, not {value}"
         return ""
     if feature.kind is FeatureKind.BOOLEAN:
-        return "" if isinstance(value, bool) else f"must be true or false, not {_shown(value)}"
-    return "" if isinstance(value, str) else f"must be a text, not {_shown(value)}"
+        return "" if isinstance(value, bool) else f"must be true or false, not {_shown_of(feature, value)}"
+    return "" if isinstance(value, str) else f"must be a text, not {_shown_of(feature, value)}"
 
 
 def _expected(feature: Feature) -> str:
@@ -175,6 +191,10 @@ def _expected(feature: Feature) -> str:
     if feature.kind is FeatureKind.NUMBER and feature.minimum is not None and feature.maximum is not None:
         return f"a number; training saw {feature.minimum:g} to {feature.maximum:g}"
     return {FeatureKind.NUMBER: "a number", FeatureKind.BOOLEAN: "true or false"}.get(feature.kind, "a text")
+
+
+def _shown_of(feature: Feature, value: Any) -> str:
+    return f"a value of type {type(value).__name__}" if feature.pii else _shown(value)
 
 
 def _shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""From a request to its answer: choose the version, check the rows, ask the pool, tell the caller."""
+"""From a request to its answer: choose the version, check the rows, ask the pool, remember what happened."""
 
 from __future__ import annotations
 
@@ -6,39 +6,41 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-import uuid_utils
-
+from deployments.access.roles import Permission
 from deployments.contracts.errors import (
     BodyTooLarge,
     DeadlineExceeded,
     FieldProblem,
     InvalidRows,
+    Overloaded,
     PoolUnavailable,
-    RowFailed,
     UnknownEndpoint,
+    UnknownVersion,
+    WireMismatch,
 )
+from deployments.contracts.model_version import Version
 from deployments.contracts.traffic_policy import Limits
+from deployments.gateway.answer import Answer
+from deployments.gateway.cached_scores import scores_of
 from deployments.gateway.counters import Counters
-from deployments.gateway.dispatch import Clock, Scores
-from deployments.gateway.problems import problem, row_problem
-from deployments.gateway.request_document import RequestDocument, read
+from deployments.gateway.dispatch import Clock, Dispatcher
+from deployments.gateway.document_line import features_of
+from deployments.gateway.document_routes import DocumentPath, document_paths
+from deployments.gateway.incoming import Incoming, Progress
+from deployments.gateway.problems import problem
+from deployments.gateway.request_document import RequestDocument
+from deployments.gateway.request_log import RequestLog
+from deployments.gateway.row_queue import Scores
 from deployments.gateway.row_validation import ValidatedRows, shown_name
 from deployments.gateway.served_endpoint import ServedEndpoint, ServedVersion
-from deployments.routing.assignment import assign
+from deployments.gateway.shadow import Shadows
+from deployments.result_cache.port import ResultCache
+from deployments.routing.assignment import Assignment
 
-Headers = list[tuple[bytes, bytes]]
-
-
-@dataclass(slots=True)
-class _Progress:
-    """How far a request came, so that a failure is counted where it belongs."""
-
-    model: str | None = None
-    version: str | None = None
+_POOL_FAILURES = (PoolUnavailable, WireMismatch, DeadlineExceeded, Overloaded)
+"""What stable makes good. A model's own error is not among them: it is the version's answer."""
 
 
 class Scoring:
@@ -48,151 +50,178 @@ class Scoring:
         counters: Where every outcome is counted.
         clock: Monotonic seconds, for latencies and deadlines: a step of the wall clock harms neither.
         draw: Uniform random number in [0, 1) for callers without a sticky unit.
+        log: Remembers what happened.
+        cache: Of results, for the endpoints that want it.
+        cached_by_default: Whether endpoints that do not say so want it.
     """
 
     def __init__(
-        self, counters: Counters, clock: Clock = time.monotonic, draw: Callable[[], float] = random.random
+        self,
+        counters: Counters,
+        clock: Clock = time.monotonic,
+        draw: Callable[[], float] = random.random,
+        log: RequestLog | None = None,
+        cache: ResultCache | None = None,
+        cached_by_default: bool = False,
     ) -> None:
-        self.counters = counters
+        self.counters, self.clock = counters, clock
         self.endpoints: Mapping[str, ServedEndpoint] = {}
+        self.document_paths: Mapping[str, DocumentPath] = {}
         self.max_body_bytes = Limits().max_body_bytes
         """The largest body that any endpoint accepts: nothing larger is read, whomever it is for."""
-        self._clock, self._draw = clock, draw
+        self.log = log or RequestLog()
+        self._draw, self._cache, self._cached_by_default = draw, cache, cached_by_default
+        self._shadows = Shadows(self.log, clock, draw)
 
     def serve(self, endpoints: Mapping[str, ServedEndpoint]) -> None:
         """Take over endpoints; a request that is under way keeps the one it began with."""
         limits = [endpoint.policy.limits for endpoint in endpoints.values()] or [Limits()]
         self.max_body_bytes = max(limit.max_body_bytes for limit in limits)
+        self.document_paths = document_paths(endpoint.policy for endpoint in endpoints.values())
         self.endpoints = endpoints
 
-    async def predict(self, body: bytes, headers: Headers) -> dict[str, Any]:
-        """Answer one request.
+    def endpoint(self, name: str) -> ServedEndpoint:
+        """The endpoint of a name.
 
-        Returns:
-            The document of ``PredictResponse`` or ``PredictRowsResponse``.
+        Raises:
+            UnknownEndpoint: There is none.
+        """
+        found = self.endpoints.get(name)
+        if found is None:
+            raise UnknownEndpoint(shown_name(name), tuple(sorted(self.endpoints)))
+        return found
+
+    async def answer(self, document: RequestDocument, incoming: Incoming) -> Answer:
+        """Answer one request.
 
         Raises:
             RaygateError: Refused or failed; counted already.
         """
-        began = self._clock()
-        progress = _Progress()
+        progress = Progress()
         try:
-            return await self._answer(body, headers, began, progress)
+            answer = await self._answer(document, incoming, progress)
         except Exception as error:
-            code = problem(error).code
-            self.counters.failed(progress.model, progress.version, code, self._clock() - began)
+            self._failed(incoming, progress, error)
             raise
-
-    def refused(self, error: Exception, seconds: float) -> None:
-        """Count a request that was refused before its body was read."""
-        self.counters.failed(None, None, problem(error).code, seconds)
-
-    async def _answer(self, body: bytes, headers: Headers, began: float, progress: _Progress) -> dict[str, Any]:
-        document = read(body)
-        endpoint = self.endpoints.get(document.model_id)
-        if endpoint is None:
-            raise UnknownEndpoint(shown_name(document.model_id), tuple(sorted(self.endpoints)))
-        progress.model = endpoint.policy.model
-        if len(body) > endpoint.policy.limits.max_body_bytes:
-            raise BodyTooLarge(endpoint.policy.limits.max_body_bytes)
-        served = self._choose(endpoint, document, headers, progress)
-        rows = _checked(served, document, endpoint.policy.limits)
-        ids = [str(uuid_utils.uuid7()) for _ in range(rows.count)]
-        deadline = began + endpoint.policy.limits.deadline_seconds
-        scores = await self._scores(served, rows, ids, deadline, len(body))
-        answer: dict[str, Any] = (
-            _single_answer(served, document, scores.values[0].tolist(), scores.errors.get(0), ids[0])
-            if document.single
-            else _rows_answer(served, document, scores.values.tolist(), scores.errors, ids)
-        )
-        now = datetime.now(UTC)
-        answer["timestamp"] = now
-        if rows.unseen:
-            answer["warnings"] = _told(rows)
-        self.counters.answered(served.counts, endpoint.policy.model, self._clock() - began, now)
+        seconds = self.clock() - incoming.began
+        self.counters.answered(answer.served.counts, answer.endpoint.policy.model, seconds, datetime.now(UTC))
+        self.log.answered(answer, incoming, seconds)
+        if answer.endpoint.policy.shadows:
+            self._shadows.mirror(document, answer, incoming)
         return answer
 
-    async def _scores(
-        self, served: ServedVersion, rows: ValidatedRows, ids: list[str], deadline: float, size: int
+    def refused(self, error: Exception, seconds: float) -> None:
+        """Count a request that was refused before its document was read."""
+        self.counters.failed(None, None, problem(error).code, seconds)
+
+    async def _answer(self, document: RequestDocument, incoming: Incoming, progress: Progress) -> Answer:
+        endpoint = progress.endpoint = self.endpoint(document.model_id)
+        limits = endpoint.policy.limits
+        if incoming.size > limits.max_body_bytes:
+            raise BodyTooLarge(limits.max_body_bytes)
+        if len(document.rows) > limits.max_rows:
+            message = f"has {len(document.rows)} rows; at most {limits.max_rows} go into one request"
+            raise InvalidRows((FieldProblem("features", message),))
+        assignment = progress.assignment = self._assign(endpoint, document, incoming)
+        deadline = incoming.began + limits.deadline_seconds
+        if assignment.version == endpoint.policy.stable:
+            return await self._ask(endpoint.policy.stable, "", deadline, document, incoming, progress)
+        try:
+            own_deadline = incoming.began + limits.failover_share * limits.deadline_seconds
+            return await self._ask(assignment.version, "", own_deadline, document, incoming, progress)
+        except _POOL_FAILURES as error:
+            if document.version is not None:
+                raise  # who asks for a version wants to know how that one is
+            code = problem(error).code.value
+            self.counters.failed_over(
+                endpoint.policy.model, assignment.version, code, self.clock() - incoming.began
+            )
+            return await self._ask(endpoint.policy.stable, code, deadline, document, incoming, progress)
+
+    def _assign(self, endpoint: ServedEndpoint, document: RequestDocument, incoming: Incoming) -> Assignment:
+        routes, header, row = endpoint.routes, incoming.header, document.first_row
+        if document.version is not None:
+            incoming.caller.require(Permission.PIN_VERSION)
+            if document.version not in endpoint.policy.versions:
+                raise UnknownVersion(str(document.version), tuple(map(str, endpoint.policy.versions)))
+            return routes.pinned(document.version, header, row)
+        if incoming.champion_only:
+            return routes.champion(header, row)
+        return routes.assign(header, row, self._draw())
+
+    async def _ask(
+        self,
+        version: Version,
+        failover: str,
+        deadline: float,
+        document: RequestDocument,
+        incoming: Incoming,
+        progress: Progress,
+    ) -> Answer:
+        """Let one version answer."""
+        endpoint, assignment = progress.endpoint, progress.assignment
+        assert endpoint is not None
+        assert assignment is not None
+        served = progress.served = endpoint.versions.get(version)
+        if served is None or not served.ready:  # nobody waits for a pool that is known not to answer
+            raise PoolUnavailable(f"{endpoint.policy.model}_v{version}", 0, "not ready")
+        dispatcher, rows = served.queue_for(document)
+        if document.text is None:  # what is logged of a document are the features that the pool makes of it
+            progress.rows = rows
+        ids = progress.ids = served.new_ids(rows.count)
+
+        async def ask_pool(positions: list[int] | None = None) -> Scores:
+            asked = rows if positions is None else rows.take(positions)
+            own_ids = ids if positions is None else [ids[position] for position in positions]
+            return await self._ask_pool(
+                served, dispatcher, asked, own_ids, deadline, document.explanations, incoming
+            )
+
+        if self._cache is not None and self._is_cached(endpoint, document):
+            scores = await scores_of(served, rows, self._cache, ask_pool)
+        else:
+            scores = await ask_pool()
+        if scores.documents is not None:
+            rows = progress.rows = features_of(served.name, scores.documents)
+        self.counters.rows(served.counts, rows.count, scores.errors)
+        served.distributions.add(rows, scores.values)
+        return Answer(endpoint, assignment, served, failover, ids, rows, scores)
+
+    def _is_cached(self, endpoint: ServedEndpoint, document: RequestDocument) -> bool:
+        if document.explanations or document.text is not None:
+            return False
+        wanted = endpoint.policy.cache.enabled
+        return self._cached_by_default if wanted is None else wanted
+
+    async def _ask_pool(
+        self,
+        served: ServedVersion,
+        dispatcher: Dispatcher,
+        rows: ValidatedRows,
+        ids: list[str],
+        deadline: float,
+        explain: bool,
+        incoming: Incoming,
     ) -> Scores:
         """Ask the version's pool; each caller has a deadline of its own, whoever shares its call."""
+        asked = self.clock()
         try:
-            async with asyncio.timeout(deadline - self._clock()):
-                scores = await served.dispatcher.submit(rows, ids, deadline, size)
-        except TimeoutError as error:
-            raise DeadlineExceeded(served.dispatcher.limits.deadline_seconds) from error
+            async with asyncio.timeout(deadline - asked):
+                scores = await dispatcher.submit(rows, ids, deadline, incoming.size, explain, incoming.span)
+        except (TimeoutError, DeadlineExceeded, PoolUnavailable) as error:
+            if dispatcher.answered_at < asked:  # nobody else had an answer meanwhile
+                served.ready = False
+            if isinstance(error, TimeoutError):
+                raise DeadlineExceeded(deadline - incoming.began) from error
+            raise
         served.ready = True
-        self.counters.rows(served.counts, rows.count, scores.errors)
         return scores
 
-    def _choose(
-        self, endpoint: ServedEndpoint, document: RequestDocument, headers: Headers, progress: _Progress
-    ) -> ServedVersion:
-        unit = _sticky_unit(endpoint, document, headers)
-        version = assign(endpoint.table, unit, endpoint.policy.salt, self._draw()).version
-        progress.version = str(version)
-        served = endpoint.versions.get(version)
-        if served is None:  # the policy names it, but its pool has not described itself yet
-            raise PoolUnavailable(str(version), 0, "not described")
-        return served
-
-
-def _sticky_unit(endpoint: ServedEndpoint, document: RequestDocument, headers: Headers) -> str | None:
-    """Who must keep a version: the value of the header, or of the feature in the first row."""
-    if endpoint.sticky_header:
-        for name, value in headers:
-            if name == endpoint.sticky_header:
-                return value.decode("latin-1")
-    elif endpoint.sticky_feature and type(document.rows[0]) is dict:
-        unit = document.rows[0].get(endpoint.sticky_feature)
-        # Anything else is no unit; the row is about to be refused for it.
-        return str(unit) if isinstance(unit, str | int | float) else None
-    return None
-
-
-def _checked(served: ServedVersion, document: RequestDocument, limits: Limits) -> ValidatedRows:
-    if len(document.rows) > limits.max_rows:
-        message = f"has {len(document.rows)} rows; at most {limits.max_rows} go into one request"
-        raise InvalidRows((FieldProblem("features", message),))
-    return served.validator.validate(document.rows, document.single)
-
-
-def _single_answer(
-    served: ServedVersion, document: RequestDocument, scores: list[float], failure: str | None, prediction_id: str
-) -> dict[str, Any]:
-    if failure is not None:
-        raise RowFailed(str(served.name), failure)
-    return {
-        "model_id": document.model_id,
-        "model_version": served.text,
-        **served.read(scores, document.probabilities),
-        "prediction_id": prediction_id,
-    }
-
-
-def _rows_answer(
-    served: ServedVersion,
-    document: RequestDocument,
-    scores: list[list[float]],
-    failures: dict[int, str],
-    ids: list[str],
-) -> dict[str, Any]:
-    """One entry a row; a row that the model could not score carries an error, its neighbours their answers."""
-    predictions: list[dict[str, Any]] = []
-    for position, (row, prediction_id) in enumerate(zip(scores, ids, strict=True)):
-        failure = failures.get(position)
-        entry: dict[str, Any] = (
-            served.read(row, document.probabilities)
-            if failure is None
-            else {"prediction": None, "error": row_problem(failure).document()}
-        )
-        entry["prediction_id"] = prediction_id
-        predictions.append(entry)
-    return {"model_id": document.model_id, "model_version": served.text, "predictions": predictions}
-
-
-def _told(rows: ValidatedRows) -> list[dict[str, Any]]:
-    return [
-        {"row": position, "field": name, "message": "training never saw this category"}
-        for position, name in rows.unseen
-    ]
+    def _failed(self, incoming: Incoming, progress: Progress, error: Exception) -> None:
+        code, seconds = problem(error).code.value, self.clock() - incoming.began
+        version = progress.served.name.version if progress.served else None
+        if version is None and progress.assignment:
+            version = progress.assignment.version
+        model = progress.endpoint.policy.model if progress.endpoint else None
+        self.counters.failed(model, None if version is None else str(version), code, seconds)
+        self.log.failed(progress, incoming, code, seconds)

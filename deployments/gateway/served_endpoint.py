@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from deployments.contracts import prediction_id
+from deployments.contracts.errors import PoolUnavailable
 from deployments.contracts.feature_schema import FeatureSchema
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.package import ModelMetadata, Task
-from deployments.contracts.prediction import Label
 from deployments.contracts.snapshot import VersionCounts
 from deployments.contracts.traffic_policy import TrafficPolicy
 from deployments.gateway.dispatch import Dispatcher
-from deployments.gateway.row_validation import RowValidator
-from deployments.routing.slot_table import SlotTable
+from deployments.gateway.distribution_counter import DistributionCounter
+from deployments.gateway.document_line import DocumentLine
+from deployments.gateway.request_document import RequestDocument
+from deployments.gateway.row_validation import RowValidator, ValidatedRows
+from deployments.routing.assignment import Routes
 
 
 @dataclass(slots=True)
@@ -22,7 +27,9 @@ class ServedVersion:
 
     Attributes:
         digest: Of the package that the pool loaded.
-        ready: Whether the pool answered when it was last asked.
+        tag: Ends the ids of its predictions.
+        ready: Whether the pool is thought to answer: it did when it was last asked, or has answered rows since.
+        documents: How documents are sent; None where the endpoint or the pool has no transformers.
     """
 
     name: ModelVersion
@@ -31,33 +38,55 @@ class ServedVersion:
     validator: RowValidator
     dispatcher: Dispatcher
     counts: VersionCounts
+    distributions: DistributionCounter
+    tag: str
     ready: bool = True
+    documents: DocumentLine | None = None
     text: str = field(init=False)
     class_texts: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.text = str(self.name.version)
-        self.class_texts = tuple(_label_text(label) for label in self.metadata.classes)
+        self.class_texts = self.metadata.class_texts
 
     @property
     def schema(self) -> FeatureSchema:
         """The feature schema that rows are validated against."""
         return self.validator.schema
 
+    def new_ids(self, count: int) -> list[str]:
+        """Ids of predictions that this version is about to make."""
+        return [prediction_id.make(self.tag) for _ in range(count)]
+
+    def queue_for(self, asked: RequestDocument) -> tuple[Dispatcher, ValidatedRows]:
+        """Where the rows of a request wait, and as what.
+
+        Raises:
+            InvalidRows: A row does not fit the schema.
+            PoolUnavailable: The pool does not have the endpoint's transformers yet.
+        """
+        if asked.text is None:
+            return self.dispatcher, self.validator.validate(asked.rows, asked.single)
+        if self.documents is None:
+            raise PoolUnavailable(str(self.name), 0, "no transformers")
+        return self.documents.dispatcher, ValidatedRows(1, [], [asked.text], [])
+
+    def position_of_label(self, scores: list[float]) -> int:
+        """Position of the returned label among the classes; 0 for a regression."""
+        return self.metadata.position_of_label(scores)
+
     def read(self, scores: list[float], probabilities: bool) -> dict[str, Any]:
         """The caller's view of one row's scores; counts the label.
 
         Args:
-            scores: A probability for each class, or the value of a regression.
+            scores: A probability for each class, or the values of a regression.
             probabilities: Whether all of them were asked for.
         """
         metadata = self.metadata
         if metadata.task is Task.REGRESSION:
-            return {"prediction": scores[0]}
-        if metadata.task is Task.BINARY:
-            best = 1 if scores[1] >= metadata.threshold else 0
-        else:
-            best = scores.index(max(scores))
+            targets = metadata.targets
+            return {"prediction": dict(zip(targets, scores, strict=True)) if targets else scores[0]}
+        best = self.position_of_label(scores)
         labels = self.counts.labels
         text = self.class_texts[best]
         labels[text] = labels.get(text, 0) + 1
@@ -72,35 +101,36 @@ class ServedEndpoint:
     """An endpoint under one traffic policy; replaced as a whole when the policy changes.
 
     Attributes:
+        routes: Where requests go: the policy's, or what a bandit made of them.
         versions: Those whose pools have described themselves. One that the policy names and that is not here
             cannot answer yet.
     """
 
     policy: TrafficPolicy
-    table: SlotTable
+    routes: Routes
     versions: dict[Version, ServedVersion]
-    sticky_header: bytes = b""
-    sticky_feature: str = ""
 
     @classmethod
     def under(cls, policy: TrafficPolicy, versions: dict[Version, ServedVersion]) -> ServedEndpoint:
         """The endpoint under a policy."""
-        sticky = policy.sticky_by
-        return cls(
-            policy=policy,
-            table=SlotTable(policy.slots),
-            versions=versions,
-            sticky_header=sticky.header.lower().encode() if sticky and sticky.header else b"",
-            sticky_feature=sticky.feature or "" if sticky else "",
-        )
+        return cls(policy, Routes.of(policy), versions)
+
+    def reweighted(self, weights: Mapping[Version, float]) -> ServedEndpoint:
+        """The endpoint with other weights, by the fewest moves from those in force."""
+        table = self.routes.table.reweighted(weights)
+        return replace(self, routes=replace(self.routes, table=table))
+
+    @property
+    def shares(self) -> dict[Version, float]:
+        """Share of the traffic (0 to 1) of every version that has any."""
+        return self.routes.table.shares
+
+    @property
+    def stable(self) -> ServedVersion | None:
+        """The stable version, once its pool has described itself."""
+        return self.versions.get(self.policy.stable)
 
     @property
     def stable_is_ready(self) -> bool:
         """Whether the endpoint can answer."""
-        stable = self.versions.get(self.policy.stable)
-        return stable is not None and stable.ready
-
-
-def _label_text(label: Label) -> str:
-    """A label as a JSON key and a metric label: ``true``, not ``True``."""
-    return str(label).lower() if isinstance(label, bool) else str(label)
+        return self.stable is not None and self.stable.ready

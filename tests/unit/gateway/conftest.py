@@ -3,6 +3,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from gateway_stack import Stack
 
 from deployments.contracts.feature_schema import Feature, FeatureKind, FeatureSchema
 from deployments.contracts.model_version import ModelVersion
@@ -42,3 +43,18 @@ def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
         return asyncio.run(asyncio.wait_for(coroutine, 10))
 
     return within_ten_seconds
+
+
+@pytest.fixture
+def play(schema, run):
+    """Run a scenario on a fresh stack."""
+
+    def go(scenario, **arguments):
+        async def start():
+            stack = Stack(schema, **arguments)
+            await stack.start()
+            return await scenario(stack)
+
+        return run(start())
+
+    return go

@@ -164,15 +164,6 @@ def test_after_the_last_attempt_the_caller_is_told_and_the_next_one_is_served(di
     assert dispatcher.backlog == 0
 
 
-def test_a_pool_that_hangs_is_given_up_at_the_deadline(dispatch, send, pool, run):
-    async def scenario():
-        pool.gate = asyncio.Event()
-        await send(dispatch(attemptSeconds=0.02, attempts=2), 0.5)
-
-    with pytest.raises(PoolUnavailable):
-        run(scenario())
-
-
 def test_a_row_that_waited_past_its_deadline_is_not_sent(dispatch, send, pool, clock, run):
     async def scenario():
         pool.gate = asyncio.Event()
@@ -240,3 +231,73 @@ def test_the_pool_is_told_how_many_rows_stand_behind_a_call(dispatch, send, pool
 
     run(scenario())
     assert [call.backlog for call in pool.calls] == [4, 3, 1]
+
+
+class SlowPool:
+    """A pool that answers 20 rows at most each tenth of a second, in simulated time."""
+
+    def __init__(self, pool, send, dispatcher, clock):
+        self._pool, self._send, self._dispatcher, self._clock = pool, send, dispatcher, clock
+        self._calls_done = asyncio.Queue()
+        self.waits, self.refused = [], 0
+
+    async def predict(self, request):
+        await self._calls_done.get()
+        return await self._pool.predict(request)
+
+    async def pass_by(self, seconds, rows_per_second, stalled=False):
+        for tick in range(round(seconds * 100)):
+            for _ in range(rows_per_second // 100):
+                self._offer()
+            self._clock.now += 0.01
+            if tick % 10 == 9 and not stalled:
+                self._calls_done.put_nowait(None)
+                await settle()
+
+    def _offer(self):
+        try:
+            sent, answer = self._clock.now, self._send(self._dispatcher, 0.25, seconds=60)
+        except Overloaded:
+            self.refused += 1
+        else:
+            answer.add_done_callback(lambda _: self.waits.append(self._clock.now - sent))
+
+
+@pytest.fixture
+def slow_pool(dispatch, send, pool, clock):
+    dispatcher = dispatch(max_wait_seconds=2.0, max_call_rows=20, attempt_seconds=60)
+    slow = SlowPool(pool, send, dispatcher, clock)
+    dispatcher.redirect(slow.predict, dispatcher.limits, 1)
+    return slow
+
+
+@pytest.mark.parametrize("times_capacity", [1, 2, 4])
+def test_what_is_accepted_waits_no_longer_however_much_is_offered(slow_pool, run, times_capacity):
+    """The rest is refused, and the pool is never idle."""
+
+    async def scenario():
+        await slow_pool.pass_by(10, 200 * times_capacity)
+        answered = len(slow_pool.waits)
+        await slow_pool.pass_by(4, 0)
+        return answered
+
+    assert run(scenario()) >= 0.95 * 200 * 10
+    assert max(slow_pool.waits) < 2.5
+    assert bool(slow_pool.refused) == (times_capacity > 1)
+
+
+def test_a_call_that_stalls_refuses_nobody_whom_the_pool_can_answer(slow_pool, run):
+    async def scenario():
+        for _ in range(5):
+            await slow_pool.pass_by(1, 100)
+            await slow_pool.pass_by(1, 100, stalled=True)
+            await slow_pool.pass_by(3, 100)
+
+    run(scenario())
+    assert slow_pool.refused == 0
+
+
+async def settle():
+    """Let everything run that can."""
+    for _ in range(20):
+        await asyncio.sleep(0)

@@ -2,64 +2,13 @@
 
 import asyncio
 import json
-import time
 from datetime import datetime
 
-import httpx
 import pytest
+from gateway_stack import PREDICT, V1, V2, Stack
 
-from deployments.contracts.model_version import ModelVersion, Version
-from deployments.contracts.traffic_policy import Limits, StickyBy, TrafficPolicy
-from deployments.gateway import app
-from deployments.gateway.asgi import HotPath, PredictEndpoint
-from deployments.gateway.counters import Counters
-from deployments.gateway.memory_pool import MemoryPool
-from deployments.gateway.pools import Pools
-from deployments.gateway.scoring import Scoring
+from deployments.contracts.traffic_policy import StickyBy
 from deployments.routing.slot_table import SlotTable
-
-V1, V2 = Version(1, 0, 0), Version(1, 1, 0)
-PREDICT = "/api/v1/predict"
-
-
-class Stack:
-    """A gateway without Ray: two versions, ninety to ten."""
-
-    def __init__(self, schema, draws=(), **limits):
-        self.pools = {str(name): MemoryPool(name, schema) for name in map(self._name, (V1, V2))}
-        self.counters = Counters("gateway-1")
-        remaining = list(draws)
-        self.scoring = Scoring(self.counters, draw=lambda: remaining.pop(0) if remaining else 0.0)
-        predict = PredictEndpoint(self.scoring)
-        self.asgi = HotPath(predict, app.build(self.scoring, predict, "1.2.3"))
-        self._policy = TrafficPolicy(
-            endpoint="credit-risk",
-            model="credit_risk",
-            policy_epoch=7,
-            stable=V1,
-            versions=(V1, V2),
-            slots=SlotTable.of({V1: 90, V2: 10}).runs,
-            salt="salt",
-            sticky_by=StickyBy(header="X-User-Id"),
-            limits=Limits(**limits),
-        )
-
-    @staticmethod
-    def _name(version):
-        return ModelVersion("credit_risk", version)
-
-    async def start(self):
-        pools = Pools(self.connect, self.counters, time.monotonic)
-        self.scoring.serve(await pools.serve((self._policy,)))
-        return pools
-
-    async def connect(self, application):
-        return self.pools[application]
-
-    async def request(self, method, path, **arguments):
-        transport = httpx.ASGITransport(app=self.asgi, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-            return await client.request(method, path, **arguments)
 
 
 @pytest.fixture
@@ -191,7 +140,7 @@ def test_too_large_a_body_is_refused_before_it_is_parsed(ask, row):
 def test_a_unit_nested_a_thousand_deep_is_a_refused_row_and_no_crash(schema, row, run):
     async def scenario():
         stack = Stack(schema)
-        stack._policy = stack._policy.model_copy(update={"sticky_by": StickyBy(feature="Age")})
+        stack.policy = stack.policy.model_copy(update={"sticky_by": StickyBy(feature="Age")})
         await stack.start()
         deep = "[" * 1010 + "]" * 1010
         content = '{"model_id": "credit-risk", "features": {"Age": ' + deep + "}}"
@@ -229,14 +178,11 @@ def test_a_sticky_caller_keeps_its_version_and_others_draw(ask, row):
     assert drawn == ["1.0.0", "1.1.0"]
 
 
-def test_a_pool_that_cannot_answer_gives_503_with_retry_after(ask, row):
-    async def scenario(stack):
-        pass
-
-    response, stack = ask(json=body(row), draws=[0.95], broken=["credit_risk_v1.1.0"])
+def test_a_stable_pool_that_cannot_answer_gives_503_with_retry_after(ask, row):
+    response, stack = ask(json=body(row), draws=[0.0], broken=["credit_risk_v1.0.0"])
     assert (response.status_code, response.json()["code"]) == (503, "MODEL_UNAVAILABLE")
     assert int(response.headers["retry-after"]) > 0
-    assert stack.counters.of("credit_risk", "1.1.0").requests == {"MODEL_UNAVAILABLE": 1}
+    assert stack.counters.of("credit_risk", "1.0.0").requests == {"MODEL_UNAVAILABLE": 1}
 
 
 def test_a_row_that_the_model_fails_on_carries_its_own_error(schema, row, run):
@@ -343,11 +289,12 @@ def test_a_pool_that_comes_up_late_is_found_by_the_probe(schema, row, run):
         stack.pools["credit_risk_v1.1.0"].failures = [ConnectionError("starting")]
         pools = await stack.start()
         before = await stack.request("POST", PREDICT, json=body(row))
-        changed = await pools.probe((stack._policy,))
-        stack.scoring.serve(pools.endpoints((stack._policy,)))
-        return before.status_code, changed, (await stack.request("POST", PREDICT, json=body(row))).status_code
+        changed = await pools.probe((stack.policy,))
+        stack.scoring.serve(pools.endpoints((stack.policy,)))
+        after = await stack.request("POST", PREDICT, json=body(row))
+        return before.json()["model_version"], changed, after.json()["model_version"]
 
-    assert run(scenario()) == (503, True, 200)
+    assert run(scenario()) == ("1.0.0", True, "1.1.0")
 
 
 def test_a_new_policy_does_not_disturb_rows_that_wait(schema, row, run):
@@ -357,7 +304,7 @@ def test_a_new_policy_does_not_disturb_rows_that_wait(schema, row, run):
         gate = stack.pools["credit_risk_v1.0.0"].gate = asyncio.Event()
         waiting = asyncio.create_task(stack.request("POST", PREDICT, json=body(row)))
         await asyncio.sleep(0.01)
-        policy = stack._policy.model_copy(update={"slots": SlotTable.of({V2: 100}).runs})
+        policy = stack.policy.model_copy(update={"slots": SlotTable.of({V2: 100}).runs})
         stack.scoring.serve(await pools.serve((policy,)))
         after = await stack.request("POST", PREDICT, json=body(row))
         gate.set()

@@ -115,3 +115,17 @@ def test_whatever_comes_is_either_taken_or_explained(validator, rows):
     assert bool(problems) != bool(taken)
     assert all(problem.where.startswith("features[") for problem in problems)
     assert taken is None or len(validator.join([taken])) == len(rows)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [pytest.param(4711, id="not-a-text"), pytest.param(None, id="null"), pytest.param(["4711"], id="a-list")],
+)
+def test_no_refusal_shows_personal_data(value):
+    schema = FeatureSchema(
+        features=(Feature(name="Name", kind=FeatureKind.CATEGORY, categories=("Ann", "Bob"), pii=True),)
+    )
+    with pytest.raises(InvalidRows) as refused:
+        RowValidator(schema).validate([{"Name": value}])
+    assert "Name" in str(refused.value)
+    assert not any(secret in str(refused.value) for secret in ("4711", "Ann", "Bob"))

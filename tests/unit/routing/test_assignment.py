@@ -1,14 +1,23 @@
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.contracts.model_version import Version
-from deployments.routing.assignment import AssignmentReason, assign, slot_of
+from deployments.contracts.traffic_policy import Condition, Rule, StickyBy
+from deployments.routing.assignment import AssignmentReason, Routes, slot_of
 from deployments.routing.slot_table import SLOTS, SlotTable
 
 V1, V2 = Version.parse("1.0.0"), Version.parse("1.1.0")
 CANARY = SlotTable.of({V1: 90, V2: 10})
+BETA = Rule(name="beta", when=Condition(header={"X-Cohort": "beta"}), version=V2)
+
+
+def assign(table, unit, salt, draw):
+    """Assign a request that names its unit, if it has one, in a header."""
+    headers = {} if unit is None else {"x-user-id": unit}
+    return Routes(table, salt, V1, StickyBy(header="X-User-Id")).assign(headers.get, {}, draw)
 
 
 def test_a_unit_keeps_its_version_whatever_is_drawn():
@@ -55,3 +64,65 @@ def test_an_assignment_carries_the_probability_with_which_it_was_made():
 @given(st.text())
 def test_any_text_can_be_a_unit(unit):
     assert 0 <= slot_of(unit, "salt") < SLOTS
+
+
+@pytest.fixture
+def routes():
+    """Routes with rules over the canary's table."""
+
+    def make(*rules, sticky=None):
+        return Routes(CANARY, "salt", V1, sticky, tuple(rules))
+
+    return make
+
+
+def test_a_rule_comes_before_the_split(routes):
+    assignment = routes(BETA).assign({"x-cohort": "beta"}.get, {}, draw=0.0)
+    assert (assignment.version, assignment.reason, assignment.rule) == (V2, AssignmentReason.RULE, "beta")
+    assert assignment.propensity == 1.0
+
+
+def test_the_first_rule_that_matches_decides(routes):
+    back = Rule(name="back", when=Condition(header={"x-cohort": "beta"}), version=V1)
+    assert routes(back, BETA).assign({"x-cohort": "beta"}.get, {}, 0.99).rule == "back"
+
+
+def test_a_request_that_no_rule_takes_is_split(routes):
+    assert routes(BETA).assign({"x-cohort": "alpha"}.get, {}, 0.0).reason is AssignmentReason.RANDOM
+
+
+@pytest.mark.parametrize(
+    ("condition", "matches"),
+    [
+        pytest.param(Condition(feature={"Age": 30}), True, id="a-number-by-value"),
+        pytest.param(Condition(feature={"Age": 31}), False, id="another-number"),
+        pytest.param(Condition(feature={"Owner": 1}), False, id="true-is-not-1"),
+        pytest.param(Condition(feature={"Owner": True, "Job": "fixed"}), True, id="all-features"),
+        pytest.param(Condition(feature={"Owner": True, "Job": "free"}), False, id="one-feature-of-two"),
+        pytest.param(Condition(feature={"Nothing": "x"}), False, id="an-absent-feature"),
+        pytest.param(Condition(units=("ann", "bob")), True, id="one-of-the-units"),
+        pytest.param(Condition(units=("bob",)), False, id="none-of-the-units"),
+        pytest.param(Condition(units=("ann",), header={"x-cohort": "beta"}), False, id="unit-without-header"),
+    ],
+)
+def test_a_condition_holds_when_all_of_it_does(routes, condition, matches):
+    rule = Rule(name="rule", when=condition, version=V2)
+    row = {"Age": 30.0, "Owner": True, "Job": "fixed"}
+    assignment = routes(rule, sticky=StickyBy(header="x-user-id")).assign({"x-user-id": "ann"}.get, row, 0.0)
+    assert (assignment.reason is AssignmentReason.RULE) == matches
+
+
+def test_a_feature_can_be_the_unit(routes):
+    by_feature = routes(sticky=StickyBy(feature="customer"))
+    assert by_feature.assign({}.get, {"customer": 17}, 0.0).unit == "17"
+    assert by_feature.assign({}.get, {"customer": ["x"]}, 0.0).reason is AssignmentReason.RANDOM
+
+
+def test_callers_outside_of_experiments_get_the_champion(routes):
+    assignment = routes(BETA).champion({"x-cohort": "beta"}.get, {})
+    assert (assignment.version, assignment.reason) == (V1, AssignmentReason.CHAMPION)
+
+
+def test_a_pinned_version_is_recorded_as_the_callers_choice(routes):
+    assignment = routes().pinned(V2, {}.get, {})
+    assert (assignment.version, assignment.reason, assignment.propensity) == (V2, AssignmentReason.PIN, 1.0)

@@ -1,0 +1,159 @@
+"""Ground truth and business outcomes, on their way to the prediction that they judge."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from deployments.contracts import prediction_id
+from deployments.contracts.errors import FeedbackConflict, FeedbackNotTaken, FieldProblem, InvalidRows
+from deployments.contracts.package import Task
+from deployments.contracts.prediction import FeedbackRequest, Prediction
+from deployments.contracts.prediction_id import PredictionId
+from deployments.contracts.request_record import FeedbackRecord
+from deployments.contracts.traffic_policy import TrafficPolicy
+from deployments.gateway.request_log import RequestLog
+from deployments.gateway.served_endpoint import ServedEndpoint, ServedVersion
+
+REMEMBERED = 100_000
+"""Messages of feedback that a gateway remembers, to know one that comes twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of feedback.
+
+    Attributes:
+        feedback_id: Names it; the same message has the same id however often it comes.
+        again: It was taken before, by this gateway, and counted then.
+    """
+
+    feedback_id: str
+    again: bool
+
+
+class FeedbackIntake:
+    """Takes feedback, each message once.
+
+    A label may come days after the prediction: its id says which version made it, and readers of the log join the
+    two. What a gateway has forgotten, or another one took, is written twice and dropped by those readers.
+
+    Args:
+        log: Where it is kept.
+    """
+
+    def __init__(self, log: RequestLog) -> None:
+        self._log = log
+        self._seen: OrderedDict[str, bytes] = OrderedDict()
+
+    def take(
+        self,
+        request: FeedbackRequest,
+        key: str | None,
+        caller: str,
+        now: float,
+        endpoints: Mapping[str, ServedEndpoint],
+    ) -> Taken:
+        """Keep and count one message.
+
+        Args:
+            request: What was sent.
+            key: The ``Idempotency-Key`` header; without it the content is the key.
+            caller: Name of the authenticated caller, or empty.
+            now: Unix time in seconds.
+            endpoints: What is served now. The version of an old prediction may be gone; its feedback is kept.
+
+        Raises:
+            InvalidRows: The id is not that of a prediction, nothing is said of it, or the label is not one of the
+                version's.
+            FeedbackConflict: The key was used for other content.
+            FeedbackNotTaken: There is no room for it now.
+        """
+        predicted = _predicted(request)
+        content = orjson.dumps([predicted.text, request.label, request.value])
+        feedback_id = hashlib.blake2b(
+            b"key\0" + predicted.text.encode() + b"\0" + key.encode() if key else content, digest_size=16
+        ).hexdigest()
+        if (known := self._seen.get(feedback_id)) is not None:
+            if known != content:
+                raise FeedbackConflict(key or "")
+            return Taken(feedback_id, again=True)
+        found = _version_of(predicted, endpoints)
+        if found is not None and request.label is not None:
+            _check_label(request.label, found[1])
+        policy, served = found if found else (None, None)
+        record = FeedbackRecord(
+            prediction_id=predicted.text,
+            label=request.label,
+            value=request.value,
+            received=now,
+            feedback_id=feedback_id,
+            caller=caller,
+            endpoint=policy.endpoint if policy else "",
+            version=served.text if served else "",
+        )
+        if not self._log.feedback(record):
+            raise FeedbackNotTaken
+        self._remember(feedback_id, content)
+        if policy and served:
+            _count(served, policy, request.value)
+        return Taken(feedback_id, again=False)
+
+    def _remember(self, feedback_id: str, content: bytes) -> None:
+        self._seen[feedback_id] = content
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+
+
+def _predicted(request: FeedbackRequest) -> PredictionId:
+    if request.label is None and request.value is None:
+        raise InvalidRows((FieldProblem("label", "is required, or a value: feedback must say something"),))
+    try:
+        return prediction_id.read(request.prediction_id)
+    except ValueError:
+        problem = FieldProblem("prediction_id", "must be the id that came with a prediction, a UUIDv7")
+        raise InvalidRows((problem,)) from None
+
+
+def _version_of(
+    predicted: PredictionId, endpoints: Mapping[str, ServedEndpoint]
+) -> tuple[TrafficPolicy, ServedVersion] | None:
+    """The version that made a prediction, if it is served still and no other one has its tag."""
+    found = [
+        (endpoint.policy, served)
+        for endpoint in endpoints.values()
+        for served in endpoint.versions.values()
+        if served.tag == predicted.tag
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _check_label(label: Prediction, served: ServedVersion) -> None:
+    metadata = served.metadata
+    if metadata.targets:
+        fits = isinstance(label, dict) and label.keys() == set(metadata.targets)
+        expected = f"an object with a number for each of {', '.join(metadata.targets)}"
+    elif metadata.task is Task.REGRESSION:
+        fits = isinstance(label, int | float) and not isinstance(label, bool)
+        expected = "a number: the model predicts one"
+    else:
+        fits = any(
+            label == known and isinstance(label, bool) == isinstance(known, bool) for known in metadata.classes
+        )
+        expected = f"one of {', '.join(served.class_texts)}"
+    if not fits:
+        raise InvalidRows((FieldProblem("label", f"must be {expected}"),))
+
+
+def _count(served: ServedVersion, policy: TrafficPolicy, value: float | None) -> None:
+    counts = served.counts
+    counts.feedback += 1
+    if policy.bandit is not None and value is not None:
+        if value >= policy.bandit.success_at:
+            counts.feedback_successes += 1
+        else:
+            counts.feedback_failures += 1
