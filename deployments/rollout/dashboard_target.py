@@ -24,10 +24,15 @@ class DashboardTarget:
     Args:
         dashboard_url: Base URL of the Ray dashboard.
         metrics_url: The monitor's Prometheus text; tells which policies the gateways have taken over.
+        ray_token: For a dashboard that asks for Ray's token.
+        api_key: For figures that are read through the API.
     """
 
-    def __init__(self, dashboard_url: str, metrics_url: str) -> None:
+    def __init__(
+        self, dashboard_url: str, metrics_url: str, ray_token: str | None = None, api_key: str | None = None
+    ) -> None:
         self._url, self._metrics_url = dashboard_url.rstrip("/") + _APPLICATIONS, metrics_url
+        self._dashboard_headers, self._metrics_headers = bearer(ray_token), bearer(api_key)
 
     def state(self) -> ServeState:
         """What Serve runs now."""
@@ -45,7 +50,7 @@ class DashboardTarget:
     def policy_epochs(self) -> dict[str, list[int]] | None:
         """What the monitor has heard from the gateways."""
         try:
-            text = httpx.get(self._metrics_url, timeout=5).raise_for_status().text
+            text = httpx.get(self._metrics_url, headers=self._metrics_headers, timeout=5).raise_for_status().text
         except httpx.HTTPError:
             return None  # the monitor is away, or the port is somebody else's
         epochs: dict[str, list[int]] = {}
@@ -57,7 +62,9 @@ class DashboardTarget:
 
     def _request(self, method: str, config: ServeConfig | None = None) -> httpx.Response:
         try:
-            response = httpx.request(method, self._url, json=config, timeout=_SECONDS)
+            response = httpx.request(
+                method, self._url, json=config, headers=self._dashboard_headers, timeout=_SECONDS
+            )
         except httpx.HTTPError as error:
             raise TrafficNotApplied(f"the Ray dashboard at {self._url} does not answer: {error}") from error
         if response.is_error:
@@ -65,6 +72,11 @@ class DashboardTarget:
                 f"Ray Serve refused the config ({response.status_code}): {response.text[:2000]}"
             )
         return response
+
+
+def bearer(credential: str | None) -> dict[str, str]:
+    """The header of a credential; none without one."""
+    return {"authorization": f"Bearer {credential}"} if credential else {}
 
 
 def _application(details: dict[str, Any]) -> ApplicationState:

@@ -1,29 +1,17 @@
-"""What is wanted of every endpoint, and every decision that led to it, in one SQLite file."""
+"""What is wanted of every endpoint, and every decision that led to it."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.traffic_policy import TrafficPolicy
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS endpoints (
-    name TEXT PRIMARY KEY, generation INTEGER NOT NULL, document TEXT NOT NULL, policy TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS decisions (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, endpoint TEXT NOT NULL, action TEXT NOT NULL,
-    policy_epoch INTEGER NOT NULL, detail TEXT NOT NULL);
-CREATE TRIGGER IF NOT EXISTS decisions_are_not_rewritten BEFORE UPDATE ON decisions
-    BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
-CREATE TRIGGER IF NOT EXISTS decisions_are_not_removed BEFORE DELETE ON decisions
-    BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
-"""
+from deployments.rollout import control_database
+from deployments.rollout.control_database import Decision, transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +21,7 @@ class WantedEndpoint:
     Attributes:
         document: The endpoint file that was last applied.
         generation: Counts the different files that were applied.
-        policy: The traffic policy in force: the file's split, or a recorded override of it.
+        policy: The traffic policy in force: the file's split, a recorded override of it, or a rollout's weights.
     """
 
     document: ModelEndpoint
@@ -41,93 +29,98 @@ class WantedEndpoint:
     policy: TrafficPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One entry of the history."""
-
-    at: datetime
-    endpoint: str
-    action: str
-    policy_epoch: int
-    detail: dict[str, object]
-
-
 class EndpointStore:
     """Wanted endpoints and the append-only history of decisions; every write is one transaction."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with self._transaction() as database:
-            database.executescript(_TABLES)
+        control_database.create(file)
 
     def endpoints(self) -> dict[str, WantedEndpoint]:
         """Every endpoint by name."""
-        with self._transaction() as database:
-            rows = database.execute("SELECT name, generation, document, policy FROM endpoints ORDER BY name")
-            return {name: _wanted(generation, document, policy) for name, generation, document, policy in rows}
+        with transaction(self._file) as database:
+            return read_endpoints(database)
 
     def last_epoch(self) -> int:
         """The newest policy epoch that was ever decided; 0 before the first."""
-        with self._transaction() as database:
-            (epoch,) = database.execute("SELECT coalesce(max(policy_epoch), 0) FROM decisions").fetchone()
-            return int(epoch)
+        with transaction(self._file) as database:
+            return control_database.last_epoch(database)
 
     def decide(self, wanted: WantedEndpoint, action: str, detail: dict[str, object], at: datetime) -> None:
         """Record a decision and what is wanted from now on, both or neither."""
-        name, policy = wanted.document.name, wanted.policy
-        with self._transaction() as database:
-            database.execute(
-                "INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?, ?)",
-                (
-                    name,
-                    wanted.generation,
-                    wanted.document.model_dump_json(by_alias=True),
-                    policy.model_dump_json(by_alias=True),
-                ),
-            )
-            _record(database, at, name, action, policy.policy_epoch, detail)
+        self.decide_together([(wanted, detail)], action, at)
+
+    def decide_together(
+        self, changed: Sequence[tuple[WantedEndpoint, dict[str, object]]], action: str, at: datetime
+    ) -> None:
+        """Record decisions on several endpoints, each with its detail: all of them or none."""
+        with transaction(self._file) as database:
+            for wanted, detail in changed:
+                name, epoch = wanted.document.name, wanted.policy.policy_epoch
+                write_endpoint(database, wanted)
+                control_database.record(database, Decision(at, name, action, epoch, detail))
+
+    def note(self, endpoint: str, action: str, epoch: int, detail: dict[str, object], at: datetime) -> None:
+        """Record something that changes nothing of what is wanted."""
+        with transaction(self._file) as database:
+            control_database.record(database, Decision(at, endpoint, action, epoch, detail))
+
+    def owners_file(self, endpoint: str) -> ModelEndpoint | None:
+        """The document that an endpoint's owner applied last; None where nobody remembers it.
+
+        The one in force may be another: a retraining adds its challenger.
+        """
+        with transaction(self._file) as database:
+            found = database.execute(
+                "SELECT document FROM owners_files WHERE endpoint = ?", (endpoint,)
+            ).fetchone()
+        return None if found is None else ModelEndpoint.model_validate_json(found[0])
+
+    def keep_owners_file(self, document: ModelEndpoint) -> None:
+        """Remember what an endpoint's owner applied."""
+        with transaction(self._file) as database:
+            values = (document.name, document.model_dump_json(by_alias=True))
+            database.execute("INSERT OR REPLACE INTO owners_files VALUES (?, ?)", values)
 
     def forget(self, wanted: WantedEndpoint, at: datetime) -> None:
         """Record that an endpoint is to be served no more; its history stays."""
-        name = wanted.document.name
-        with self._transaction() as database:
+        name, epoch = wanted.document.name, wanted.policy.policy_epoch
+        with transaction(self._file) as database:
             database.execute("DELETE FROM endpoints WHERE name = ?", (name,))
-            _record(database, at, name, "delete", wanted.policy.policy_epoch, {})
+            database.execute("DELETE FROM owners_files WHERE endpoint = ?", (name,))
+            control_database.record(database, Decision(at, name, "delete", epoch, {}))
+
+    def last_decided(self) -> datetime | None:
+        """When anything was decided last; None before the first decision."""
+        with transaction(self._file) as database:
+            (moment,) = database.execute("SELECT max(at) FROM decisions").fetchone()
+        return None if moment is None else datetime.fromisoformat(moment)
 
     def history(self, endpoint: str) -> list[Decision]:
         """Decisions on an endpoint, the oldest first."""
-        with self._transaction() as database:
-            rows = database.execute(
-                "SELECT at, endpoint, action, policy_epoch, detail FROM decisions WHERE endpoint = ? ORDER BY id",
-                (endpoint,),
-            )
-            return [
-                Decision(datetime.fromisoformat(at), name, action, epoch, json.loads(detail))
-                for at, name, action, epoch, detail in rows
-            ]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        database = sqlite3.connect(self._file, timeout=10)
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            with database:
-                yield database
-        finally:
-            database.close()
+        with transaction(self._file) as database:
+            return control_database.history(database, endpoint)
 
 
-def _record(
-    database: sqlite3.Connection, at: datetime, endpoint: str, action: str, epoch: int, detail: dict[str, object]
-) -> None:
+def read_endpoints(database: sqlite3.Connection) -> dict[str, WantedEndpoint]:
+    """Every endpoint by name, as a part of a transaction."""
+    rows = database.execute("SELECT name, generation, document, policy FROM endpoints ORDER BY name")
+    return {
+        name: WantedEndpoint(
+            ModelEndpoint.model_validate_json(document), generation, TrafficPolicy.model_validate_json(policy)
+        )
+        for name, generation, document, policy in rows
+    }
+
+
+def write_endpoint(database: sqlite3.Connection, wanted: WantedEndpoint) -> None:
+    """Replace what is wanted of an endpoint, as a part of a transaction."""
     database.execute(
-        "INSERT INTO decisions (at, endpoint, action, policy_epoch, detail) VALUES (?, ?, ?, ?, ?)",
-        (at.isoformat(), endpoint, action, epoch, json.dumps(detail)),
-    )
-
-
-def _wanted(generation: int, document: str, policy: str) -> WantedEndpoint:
-    return WantedEndpoint(
-        ModelEndpoint.model_validate_json(document), generation, TrafficPolicy.model_validate_json(policy)
+        "INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?, ?)",
+        (
+            wanted.document.name,
+            wanted.generation,
+            wanted.document.model_dump_json(by_alias=True),
+            wanted.policy.model_dump_json(by_alias=True),
+        ),
     )

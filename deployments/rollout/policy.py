@@ -8,6 +8,8 @@ from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import UnknownVersion
 from deployments.contracts.model_version import Version
 from deployments.contracts.traffic_policy import TrafficPolicy
+from deployments.rollout.endpoint_store import WantedEndpoint
+from deployments.rollout.state import Rollout
 from deployments.routing.slot_table import SlotTable
 
 
@@ -27,10 +29,25 @@ def from_document(document: ModelEndpoint, epoch: int, previous: TrafficPolicy |
         versions=tuple(sorted(served.version for served in spec.versions)),
         replicas={served.version: served.scaling.max_replicas for served in spec.versions},
         slots=table.runs,
-        salt=previous.salt if previous else document.name,
+        salt=_salt(document, previous),
         sticky_by=spec.traffic.sticky_by,
+        experiment=spec.traffic.experiment,
+        rules=spec.traffic.rules,
+        shadows=spec.traffic.shadow,
+        bandit=spec.traffic.bandit,
+        cache=spec.cache,
+        request_log=spec.request_log,
         limits=spec.limits,
+        documents=spec.documents,
     )
+
+
+def _salt(document: ModelEndpoint, previous: TrafficPolicy | None) -> str:
+    """A new experiment shuffles the units: who was in the last one's treatment must not all be in this one's."""
+    experiment = document.spec.traffic.experiment
+    if previous is not None and previous.experiment == experiment:
+        return previous.salt
+    return f"{document.name}/{experiment}" if experiment else document.name
 
 
 def with_weights(policy: TrafficPolicy, weights: Mapping[Version, float], epoch: int) -> TrafficPolicy:
@@ -45,3 +62,34 @@ def with_weights(policy: TrafficPolicy, weights: Mapping[Version, float], epoch:
             raise UnknownVersion(str(version), tuple(map(str, policy.versions)))
     table = SlotTable(policy.slots).reweighted(weights)
     return policy.model_copy(update={"slots": table.runs, "policy_epoch": epoch})
+
+
+def of_rollout(wanted: WantedEndpoint, rollout: Rollout, epoch: int) -> TrafficPolicy:
+    """The policy with a rollout's weights; the salt stays, so a unit keeps its version while weights rise.
+
+    Rules that send requests to the candidate hold while it has weight: before it may have any (an approval or a
+    replay comes first) and after it was withdrawn nobody gets its answers. The endpoint's owner may want shadows
+    of a version that gets traffic now: it is none meanwhile.
+
+    Args:
+        wanted: The endpoint, with the policy in force.
+        rollout: As it is to be.
+        epoch: Of the new policy.
+
+    Raises:
+        UnknownVersion: A version has no pool in this policy.
+    """
+    policy, traffic = wanted.policy, wanted.document.spec.traffic
+    reweighted = with_weights(policy, rollout.weights, epoch)
+    served = {version for version, weight in rollout.weights.items() if weight}
+    update = {
+        "stable": rollout.champion,
+        "experiment": traffic.experiment if rollout.state.phase.is_final else rollout.name,
+        "shadows": tuple(shadow for shadow in traffic.shadow if shadow.version not in served),
+        "rules": tuple(
+            rule
+            for rule in traffic.rules
+            if (rule.version in served if rule.version == rollout.candidate else rule in policy.rules)
+        ),
+    }
+    return reweighted.model_copy(update=update)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
-from deployments.rollout.serve_config import Platform, ServeConfig
+from deployments.access.policy import AccessPolicy
+from deployments.contracts.errors import FieldProblem, InvalidDocument
+from deployments.gateway.arguments import GatewayArguments
+from deployments.rollout.serve_config import MONITOR, Platform, ServeConfig
 
 CLUSTER = Platform(
     environment="production",
@@ -15,17 +19,38 @@ CLUSTER = Platform(
     metrics_host="0.0.0.0",
     gateway_replicas=2,
     gateway_cpus=0.5,
+    gateway=GatewayArguments(
+        monitor_application=MONITOR,
+        access=AccessPolicy(store="env:RAYGATE_ACCESS_STORE"),
+        personal_data_keys="env:RAYGATE_LOG_KEYS",
+    ),
 )
-"""A KubeRay cluster: HAProxy on every worker, two gateways so that one may die."""
+"""A KubeRay cluster: HAProxy on every worker, two gateways so that one may die, secrets by environment."""
+
+
+def only_one(manifests: Iterable[Any], source: str) -> dict[str, Any]:
+    """The RayService among manifests.
+
+    Raises:
+        InvalidDocument: There is none, or more than one.
+    """
+    found = [one for one in manifests if isinstance(one, dict) and one.get("kind") == "RayService"]
+    if len(found) != 1:
+        problem = f"must hold one RayService, not {len(found) or 'none'}"
+        raise InvalidDocument(source, (FieldProblem("kind", problem),))
+    service: dict[str, Any] = found[0]
+    return service
 
 
 def complete(base: dict[str, Any], config: ServeConfig) -> dict[str, Any]:
-    """The RayService of the manifests with its Serve config filled in.
+    """The RayService of the manifests with its Serve config filled in."""
+    return {**base, "spec": {**base["spec"], "serveConfigV2": config_text(config)}}
 
-    KubeRay takes the config as text, and compares texts: the same config always gives the same text.
-    """
-    text = yaml.safe_dump(config, sort_keys=False, width=110)
-    return {**base, "spec": {**base["spec"], "serveConfigV2": text}}
+
+def config_text(config: ServeConfig) -> str:
+    """A Serve config as KubeRay takes it: text, and it compares texts, so the same config gives the same one."""
+    text: str = yaml.safe_dump(config, sort_keys=False, width=110)
+    return text
 
 
 def to_yaml(document: dict[str, Any]) -> str:

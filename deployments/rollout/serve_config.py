@@ -8,7 +8,8 @@ from typing import Any
 
 from deployments.contracts.endpoint import Resources, Scaling
 from deployments.contracts.model_version import ModelVersion
-from deployments.contracts.traffic_policy import GatewayConfig
+from deployments.contracts.traffic_policy import Documents, GatewayConfig
+from deployments.gateway.arguments import GatewayArguments
 
 GATEWAY = "raygate-gateway"
 MONITOR = "raygate-monitor"
@@ -24,6 +25,7 @@ class Pool:
         name: Names the application.
         package_directory: Where the package lies, as the replicas see it.
         digest: Of the package.
+        documents: Transformers that its replicas load; they do not restart for others.
     """
 
     name: ModelVersion
@@ -31,6 +33,7 @@ class Pool:
     digest: str
     scaling: Scaling
     resources: Resources
+    documents: Documents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +42,25 @@ class Platform:
 
     Attributes:
         environment: Value of the ``environment`` label of every metric.
+        gateway: What each gateway is started with.
         host: Address of the HTTP listener.
         http_port: Its port.
         proxy_location: ``HeadOnly`` on one machine, ``EveryNode`` on a cluster.
         metrics_host: Address of the monitor's port.
         metrics_port: Prometheus text.
+        push_gateway: Base URL of a push gateway, or empty.
         gateway_replicas: Replicas of the ingress.
         gateway_cpus: Ray CPUs of each.
     """
 
     environment: str
+    gateway: GatewayArguments
     host: str = "127.0.0.1"
     http_port: int = 8000
     proxy_location: str = "HeadOnly"
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 9090
+    push_gateway: str = ""
     gateway_replicas: int = 1
     gateway_cpus: float = 0.1
 
@@ -109,7 +116,7 @@ def _pool(pool: Pool) -> dict[str, Any]:
         "graceful_shutdown_timeout_s": 15,
         "graceful_shutdown_wait_loop_s": 0.5,
         "ray_actor_options": actor,
-        "user_config": {"target_utilisation": pool.scaling.target_utilisation},
+        "user_config": _pool_config(pool),
         **_replicas(pool.scaling),
     }
     return {
@@ -119,6 +126,13 @@ def _pool(pool: Pool) -> dict[str, Any]:
         "args": {"package_directory": pool.package_directory, "digest": pool.digest},
         "deployments": [deployment],
     }
+
+
+def _pool_config(pool: Pool) -> dict[str, Any]:
+    config: dict[str, Any] = {"target_utilisation": pool.scaling.target_utilisation}
+    if pool.documents is not None:
+        config["transformers"] = pool.documents.model_dump(mode="json", include={"pre", "post"})
+    return config
 
 
 def _replicas(scaling: Scaling) -> dict[str, Any]:
@@ -142,7 +156,7 @@ def _gateway(platform: Platform, gateway: GatewayConfig) -> dict[str, Any]:
         "name": GATEWAY,
         "route_prefix": "/",
         "import_path": "ray_apps.gateway:build",
-        "args": {"monitor_application": MONITOR},
+        "args": platform.gateway.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         "deployments": [
             {
                 "name": "Gateway",
@@ -155,7 +169,9 @@ def _gateway(platform: Platform, gateway: GatewayConfig) -> dict[str, Any]:
                 "graceful_shutdown_timeout_s": 15,
                 "graceful_shutdown_wait_loop_s": 0.5,
                 "ray_actor_options": {"num_cpus": platform.gateway_cpus},
-                "user_config": gateway.model_dump(mode="json", by_alias=True),
+                "user_config": gateway.model_copy(update={"gateways": platform.gateway_replicas}).model_dump(
+                    mode="json", by_alias=True
+                ),
             }
         ],
     }
@@ -170,6 +186,9 @@ def _monitor(platform: Platform) -> dict[str, Any]:
             "metrics_port": platform.metrics_port,
             "environment": platform.environment,
             "host": platform.metrics_host,
+            "request_log": platform.gateway.request_log,
+            **({"push_gateway": platform.push_gateway} if platform.push_gateway else {}),
+            "access": platform.gateway.access.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         },
         # No surge: two replicas would want the same port.
         "deployments": [{"name": "Monitor", "ray_actor_options": {"num_cpus": 0.1}}],

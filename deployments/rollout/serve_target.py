@@ -33,8 +33,13 @@ class ApplicationState:
 
     @property
     def is_up(self) -> bool:
-        """Whether it can take traffic."""
+        """Whether it runs as it was asked for."""
         return self.status == RUNNING and self.healthy
+
+    @property
+    def takes_traffic(self) -> bool:
+        """Whether somebody answers: a pool that replaces a replica still does, with the others."""
+        return self.replicas > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,18 @@ class ServeState:
             return None
         config: dict[str, Any] | None = gateway.config["deployments"][0].get("user_config")
         return config
+
+    @property
+    def policies(self) -> dict[str, dict[str, Any]]:
+        """The policies that the gateways have been given, by endpoint."""
+        given = (self.gateway_config or {}).get("endpoints", [])
+        return {policy["endpoint"]: policy for policy in given}
+
+    @property
+    def configs(self) -> dict[str, ServeConfig]:
+        """What was deployed, by application; one that is being deleted has none any more."""
+        configs = [application.config for application in self.applications.values() if application.config]
+        return {config["name"]: config for config in configs}
 
 
 class ServeTarget(Protocol):
@@ -84,11 +101,13 @@ class MemoryTarget:
     Attributes:
         puts: Every config that was asked for, in order.
         broken: Applications that fail to deploy, with Serve's message.
+        replicas: Of every application that is up; None for as many as it asks for.
         on_put: Called before each put; raises to play a crash.
     """
 
     puts: list[ServeConfig] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
+    replicas: int | None = None
     on_put: Callable[[ServeConfig], None] = lambda config: None
 
     def state(self) -> ServeState:
@@ -102,10 +121,19 @@ class MemoryTarget:
         self.puts.append(config)
 
     def policy_epochs(self) -> dict[str, list[int]]:
-        """One gateway, that follows at once."""
-        endpoints = (self.state().gateway_config or {}).get("endpoints", [])
-        return {policy["endpoint"]: [policy["policy_epoch"]] for policy in endpoints}
+        """Every gateway follows at once."""
+        state = self.state()
+        gateways = state.applications[GATEWAY].replicas if GATEWAY in state.applications else 0
+        endpoints = (state.gateway_config or {}).get("endpoints", [])
+        return {policy["endpoint"]: [policy["policy_epoch"]] * gateways for policy in endpoints}
 
     def _application(self, config: dict[str, Any]) -> ApplicationState:
         message = self.broken.get(config["name"], "")
-        return ApplicationState(DEPLOY_FAILED if message else RUNNING, not message, message, config, 1)
+        replicas = 0 if message else self.replicas or _wanted_replicas(config)
+        return ApplicationState(DEPLOY_FAILED if message else RUNNING, not message, message, config, replicas)
+
+
+def _wanted_replicas(config: dict[str, Any]) -> int:
+    deployment = config["deployments"][0]
+    least: int = deployment.get("autoscaling_config", {}).get("min_replicas", deployment.get("num_replicas", 1))
+    return least

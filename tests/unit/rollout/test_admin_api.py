@@ -1,0 +1,218 @@
+"""Rollouts over HTTP: the same commands, with roles."""
+
+import httpx
+import pytest
+from admin_doubles import ByName, Recorder
+from rollout_examples import NAME, World, wanted_endpoint
+
+from deployments.access.access import Access
+from deployments.contracts.errors import UnknownEndpoint
+from deployments.rollout import endpoint_difference, policy
+from deployments.rollout.endpoint_store import WantedEndpoint
+from ray_apps.admin_api import guarded
+from ray_apps.control import Difference
+
+PATH = f"/api/v1/admin/endpoints/{NAME}/rollout"
+APPROVAL_FIRST = "steps: [{pause: approval}, {weight: 10}]"
+
+
+@pytest.fixture
+def audit():
+    return Recorder()
+
+
+@pytest.fixture
+def world():
+    return World.with_plan(APPROVAL_FIRST)
+
+
+class MemoryControl:
+    """Endpoints that are in force at once."""
+
+    def __init__(self, store):
+        self.store = store
+
+    def wanted(self):
+        return self.store.endpoints()
+
+    def difference(self, document, source):
+        before = self.wanted().get(document.name)
+        after = WantedEndpoint(document, 2, policy.from_document(document, 2, before and before.policy))
+        return Difference(endpoint_difference.in_words(before, after), {"raygate-gateway": "- a\n+ b"}, ())
+
+    def apply_document(self, document, source):
+        self.store.wanted[document.name] = WantedEndpoint(document, 2, policy.from_document(document, 2))
+
+    def set_traffic(self, name, weights):
+        known = self.wanted()
+        if name not in known:
+            raise UnknownEndpoint(name, tuple(known))
+        made = policy.with_weights(known[name].policy, weights, 3)
+        self.store.wanted[name] = WantedEndpoint(known[name].document, 1, made)
+
+    def delete(self, name):
+        del self.store.wanted[name]
+
+
+@pytest.fixture
+def control(world):
+    return MemoryControl(world.store)
+
+
+@pytest.fixture
+def ask(world, control, audit):
+    api = guarded(world.service, control, Access(ByName(), audit=audit))
+
+    def send(method, path, role="operator", **more):
+        import asyncio
+
+        async def exchange():
+            transport = httpx.ASGITransport(app=api)
+            async with httpx.AsyncClient(transport=transport, base_url="http://controller") as client:
+                headers = {"authorization": f"Bearer {role}"} if role else {}
+                return await client.request(method, path, headers=headers, **more)
+
+        return asyncio.run(exchange())
+
+    return send
+
+
+def test_a_rollout_goes_its_way_over_http_with_two_people(ask, world):
+    begun = ask("POST", PATH, json={"version": "1.1.0"})
+    assert (begun.status_code, begun.json()["phase"]) == (201, "awaiting approval")
+    approved = ask("POST", f"{PATH}/approve", role="approver")
+    assert (approved.status_code, approved.json()["weight"]) == (200, 10)
+    assert ask("POST", f"{PATH}/abort").json()["phase"] == "aborted"
+    history = ask("GET", f"/api/v1/admin/endpoints/{NAME}/history", role="approver").json()
+    assert [made["action"].removeprefix("rollout ") for made in history] == [
+        "awaiting approval",
+        "progressing",
+        "aborted",
+    ]
+    assert history[1]["detail"]["actor"] == "the approver"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "role", "status"),
+    [
+        pytest.param("POST", f"{PATH}/approve", "operator", 403, id="operators-do-not-approve"),
+        pytest.param("POST", f"{PATH}/abort", "approver", 403, id="approvers-do-not-change-traffic"),
+        pytest.param("POST", PATH, "viewer", 403, id="viewers-start-nothing"),
+        pytest.param("GET", PATH, None, 401, id="nobody-reads-without-a-credential"),
+        pytest.param("GET", "/openapi.json", None, 401, id="nor-the-documentation"),
+        pytest.param("POST", f"{PATH}/explode", "admin", 404, id="unknown-command"),
+    ],
+)
+def test_roles_decide_who_may_do_what(ask, method, path, role, status):
+    assert ask(method, path, role=role).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "details"),
+    [
+        pytest.param("GET", PATH, None, 404, "has no rollout", id="no-rollout"),
+        pytest.param("POST", PATH.replace(NAME, "nobody"), {}, 404, "no model 'nobody'", id="no-endpoint"),
+        pytest.param("POST", PATH, {"version": "9.9.9"}, 404, "unknown version 9.9.9", id="no-version"),
+        pytest.param("POST", PATH, {"version": "newest"}, 422, "is not a version number", id="no-number"),
+        pytest.param("POST", PATH, {"version": "1.0.0"}, 409, "stable version already", id="stable"),
+    ],
+)
+def test_what_cannot_be_done_has_a_status_and_a_reason(ask, method, path, body, status, details):
+    answer = ask(method, path, json=body)
+    assert (answer.status_code, details in answer.json()["details"]) == (status, True)
+
+
+def test_every_call_is_in_the_audit_however_it_ends(ask, audit):
+    ask("POST", PATH, json={})
+    ask("POST", f"{PATH}/resume")
+    told = [(event.action.value, event.actor, event.outcome.value) for event in audit.log.events]
+    assert told == [("rollout.started", "the operator", "done"), ("rollout.resumed", "the operator", "failed")]
+
+
+ENDPOINTS = "/api/v1/admin/endpoints"
+
+
+def document_with(**spec):
+    plain = wanted_endpoint().document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {
+        **plain,
+        "apiVersion": "raygate.io/v1alpha1",
+        "kind": "ModelEndpoint",
+        "spec": {**plain["spec"], **spec},
+    }
+
+
+def test_an_endpoint_is_applied_overridden_and_deleted_over_http(ask, audit):
+    wanted = document_with(traffic={"split": {"1.0.0": 70, "1.1.0": 30}})
+    dry = ask("PUT", f"{ENDPOINTS}/{NAME}?dry_run=true", json=wanted).json()
+    assert "1.1.0 has 0 % of the traffic, will have 30 %" in dry["in_words"]
+    assert dry["configs"] == {"raygate-gateway": "- a\n+ b"}
+    assert ask("GET", ENDPOINTS, role="viewer").json()[0]["weights"] == {"1.0.0": 100, "1.1.0": 0}
+    assert ask("PUT", f"{ENDPOINTS}/{NAME}", json=wanted).status_code == 200
+    assert ask("GET", ENDPOINTS, role="viewer").json()[0]["weights"] == {"1.0.0": 70, "1.1.0": 30}
+    changed = ask("PUT", f"{ENDPOINTS}/{NAME}/traffic", json={"weights": {"1.0.0": 50, "1.1.0": 50}})
+    assert (changed.status_code, changed.json()["weights"]["1.1.0"]) == (200, 50)
+    assert ask("DELETE", f"{ENDPOINTS}/{NAME}").status_code == 204
+    assert ask("GET", ENDPOINTS, role="viewer").json() == []
+    assert [event.action.value for event in audit.log.events] == [
+        "endpoint.applied",
+        "traffic.changed",
+        "endpoint.deleted",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "role", "status", "details"),
+    [
+        pytest.param("PUT", f"/{NAME}", {"kind": "Pod"}, "operator", 422, "apiVersion", id="another-document"),
+        pytest.param("PUT", "/other", document_with(), "operator", 422, "the path names other", id="another-name"),
+        pytest.param("PUT", f"/{NAME}", document_with(), "viewer", 403, "", id="viewers-apply-nothing"),
+        pytest.param(
+            "PUT",
+            f"/{NAME}/traffic",
+            {"weights": {"1.0.0": 50}},
+            "operator",
+            422,
+            "add up to 50",
+            id="half-a-split",
+        ),
+        pytest.param(
+            "PUT",
+            f"/{NAME}/traffic",
+            {"weights": {"1.0.0": 150, "1.1.0": -50}},
+            "operator",
+            422,
+            "weights.1.1.0: is -50",
+            id="less-than-nothing",
+        ),
+        pytest.param(
+            "PUT", "/nobody/traffic", {"weights": {"1.0.0": 100}}, "operator", 404, "nobody", id="unknown-endpoint"
+        ),
+    ],
+)
+def test_what_cannot_be_applied_has_a_status_and_a_reason(ask, method, path, body, role, status, details):
+    answer = ask(method, ENDPOINTS + path, role=role, json=body)
+    assert (answer.status_code, details in answer.json()["details"]) == (status, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "action"),
+    [
+        pytest.param(f"/{NAME}", {"kind": "Pod"}, "endpoint.applied", id="another-document"),
+        pytest.param(f"/{NAME}/traffic", {"weights": {"1.0.0": 50}}, "traffic.changed", id="half-a-split"),
+    ],
+)
+def test_what_is_refused_is_in_the_audit(ask, audit, path, body, action):
+    assert ask("PUT", ENDPOINTS + path, json=body).status_code == 422
+    assert [(event.action.value, event.outcome.value) for event in audit.log.events] == [(action, "failed")]
+
+
+def test_what_fails_unexpectedly_is_in_the_audit_as_failed(ask, audit, control, monkeypatch):
+    def fail(name):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(control, "delete", fail)
+    with pytest.raises(OSError, match="disk full"):
+        ask("DELETE", f"{ENDPOINTS}/{NAME}")
+    [event] = audit.log.events
+    assert (event.outcome.value, event.detail) == ("failed", {"reason": "OSError"})
