@@ -1,0 +1,1 @@
+"""A Kafka topic in, predictions out: at least once, in the order of each key."""
