@@ -1,0 +1,90 @@
+"""What is checked of an endpoint before anything is asked of the cluster. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from deployments.contracts.endpoint import ModelEndpoint
+from deployments.contracts.errors import FieldProblem, InvalidDocument
+from deployments.contracts.model_version import ModelVersion
+from deployments.contracts.rollout_plan import ReplayStep
+from deployments.contracts.traffic_policy import TrafficPolicy
+from deployments.rollout import approval, document_check
+from deployments.rollout.approval import RiskOf
+from deployments.rollout.control_database import Decision
+from deployments.rollout.endpoint_store import WantedEndpoint
+from deployments.rollout.errors import ApprovalRequired, RolloutRunning
+from deployments.rollout.state import Rollout
+
+
+def check(document: ModelEndpoint, wanted: Mapping[str, WantedEndpoint], rollout: Rollout | None) -> None:
+    """Make sure that a changed document collides with nothing.
+
+    Args:
+        document: The endpoint as its owner wants it now.
+        wanted: Every endpoint that was accepted, this one perhaps among them.
+        rollout: The latest of this endpoint.
+
+    Raises:
+        InvalidDocument: Another endpoint serves that model, or has that path, or its plan asks for what is not
+            done on Kubernetes.
+        RolloutRunning: A rollout owns the endpoint's weights.
+    """
+    _check_plan(document)
+    others = [other.document for name, other in wanted.items() if name != document.name]
+    for other in others:
+        if other.spec.model == document.spec.model:
+            problem = f"{document.spec.model} is served by the endpoint {other.name} already"
+            raise InvalidDocument(document.name, (FieldProblem("spec.model", problem),))
+    document_check.check_route(document, others, document.name)
+    if rollout is not None and rollout.is_active:
+        raise RolloutRunning(document.name, rollout.name, rollout.state.phase)
+
+
+def _check_plan(document: ModelEndpoint) -> None:
+    """What nobody would carry out is refused rather than forgotten.
+
+    Raises:
+        InvalidDocument: Names it.
+    """
+    plan = document.spec.rollout
+    problems = [
+        FieldProblem(
+            f"spec.rollout.steps[{number}]", "a replay step is not carried out on Kubernetes; leave it out"
+        )
+        for number, step in enumerate(plan.steps)
+        if isinstance(step, ReplayStep)
+    ]
+    if plan.notify:
+        told = "nobody is told of decisions on Kubernetes; leave it out, the resource's Events tell them"
+        problems.append(FieldProblem("spec.rollout.notify", told))
+    if problems:
+        raise InvalidDocument(document.name, tuple(problems))
+
+
+def check_approved(made: TrafficPolicy, risk_of: RiskOf, history: Iterable[Decision]) -> None:
+    """A version of high risk gets its first requests by a rollout that somebody approved.
+
+    Args:
+        made: The policy that would follow.
+        risk_of: What packages say.
+        history: Decisions on the endpoint.
+
+    Raises:
+        ApprovalRequired: One would get them without.
+    """
+    for version in approval.unapproved(made, risk_of, history):
+        raise ApprovalRequired(made.endpoint, str(version))
+
+
+def weighted_pools(policy: TrafficPolicy) -> set[str]:
+    """Applications that a policy sends traffic to."""
+    return {str(ModelVersion(policy.model, version)) for version, _ in policy.slots}
+
+
+def readable_weights(policy: TrafficPolicy) -> dict[str, float]:
+    """Percentage of every version, by its number."""
+    weights = {str(version): 0.0 for version in policy.versions}
+    for version, slots in policy.slots:
+        weights[str(version)] += slots / 100
+    return weights
