@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import accumulate
+from dataclasses import replace
 from threading import Lock
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from deployments.contracts import metric_names as names
 from deployments.contracts.snapshot import VersionCounts
-from monitoring import totals
+from monitoring import version_series
 from monitoring.label_limits import AdmittedLabels, LabelLimits
-from monitoring.totals import Totals
+from monitoring.totals import VersionTotals
 from monitoring.window import Heard, Window
 
-OK = "OK"
-ALWAYS_EXPOSED_CODES = (
-    "VALIDATION_ERROR", "MODEL_ERROR", "OVERLOADED", "MODEL_UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL_ERROR",
-)  # fmt: skip
-"""Error codes with a series at 0 before the first error: ``rate()`` never sees the step that creates a series."""
-
 Value = TypeVar("Value")
-
-_VERSION_LABELS = ("model", "version", "environment")
-_BOUNDS = (*(str(bound) for bound in names.LATENCY_BUCKETS_SECONDS), "+Inf")
 
 
 class WindowExporter(Collector):
@@ -59,60 +50,34 @@ class WindowExporter(Collector):
         """Every series, from one state of the window."""
         window, now = self._window(), self._clock()
         with self._lock:
-            counted = sorted(self._bounded(window.totals()).items())
+            totals = window.totals()
+            counted = sorted(self._bounded(totals.versions).items())
             live = window.live(now)
-            families = [*self._version_families(counted), *self._gateway_families(window, live, now)]
+            families = [
+                *version_series.families(counted, self._environment),
+                *self._gateway_families(window, live, now),
+                *self._figures(totals.figures),
+            ]
         yield from families
 
-    def _bounded(self, summed: Totals) -> Totals:
+    def _bounded(self, summed: VersionTotals) -> VersionTotals:
         limits, admit = self._limits, self._admitted.admit
-        bounded: Totals = {}
+        bounded: VersionTotals = {}
         for (model, version), counts in sorted(summed.items()):
             model = admit(model, ("model",), limits.models)
             version = admit(version, ("version", model), limits.versions)
-            part = totals.nothing_counted()
+            requests: dict[str, int] = {}
             for outcome, count in sorted(counts.requests.items()):
                 outcome = admit(outcome, ("outcome",), limits.outcomes)
-                part.requests[outcome] = part.requests.get(outcome, 0) + count
+                requests[outcome] = requests.get(outcome, 0) + count
+            labels: dict[str, int] = {}
             for label, count in sorted(counts.labels.items()):
                 label = admit(label, ("prediction", model), limits.predictions)
-                part.labels[label] = part.labels.get(label, 0) + count
-            part.row_errors = counts.row_errors  # codes out of the gateway's closed list
-            part.latency_counts, part.latency_sum = counts.latency_counts, counts.latency_sum
-            part.rows, part.model_seconds, part.retries = counts.rows, counts.model_seconds, counts.retries
-            totals.add(bounded, {(model, version): part})
+                labels[label] = labels.get(label, 0) + count
+            # What is left of `counts` has codes out of the gateway's closed list for labels, or none.
+            part = replace(counts, requests=requests, labels=labels)
+            bounded.setdefault((model, version), VersionCounts()).add(part)
         return bounded
-
-    def _version_families(self, counted: list[tuple[tuple[str, str], VersionCounts]]) -> list[Metric]:
-        latency = HistogramMetricFamily(
-            names.SCORING_LATENCY_SECONDS, "Time of a request in the gateway", labels=_VERSION_LABELS
-        )
-        requests = _counter(names.SCORING_REQUESTS, "Requests by outcome: OK or an error code", "outcome")
-        errors = _counter(names.SCORING_ERRORS, "Requests that were not answered with a prediction", "code")
-        rows = _counter(names.SCORING_ROWS, "Rows that have a score")
-        row_errors = _counter(names.SCORING_ROW_ERRORS, "Rows that the model has no score for", "code")
-        predictions = _counter(names.PREDICTIONS, "Rows by returned label", "prediction")
-        model_seconds = _counter(names.MODEL_SECONDS, "Time spent in the model")
-        retries = _counter(names.POOL_RETRIES, "Calls to a version's pool that had to be repeated")
-        for (model, version), counts in counted:
-            own = (model, version, self._environment)
-            cumulative = list(accumulate(counts.latency_counts))
-            latency.add_metric(own, list(zip(_BOUNDS, cumulative, strict=True)), counts.latency_sum)
-            outcomes = {OK: 0, **counts.requests}
-            for outcome, count in sorted(outcomes.items()):
-                requests.add_metric((*own, outcome), count)
-            codes = {**dict.fromkeys(ALWAYS_EXPOSED_CODES, 0), **outcomes}
-            for code, count in sorted(codes.items()):
-                if code != OK:
-                    errors.add_metric((*own, code), count)
-            for label, count in sorted(counts.labels.items()):
-                predictions.add_metric((*own, label), count)
-            rows.add_metric(own, counts.rows)
-            for code, count in sorted(counts.row_errors.items()):
-                row_errors.add_metric((*own, code), count)
-            model_seconds.add_metric(own, counts.model_seconds)
-            retries.add_metric(own, counts.retries)
-        return [latency, requests, errors, rows, row_errors, predictions, model_seconds, retries]
 
     def _gateway_families(self, window: Window, live: tuple[Heard, ...], now: float) -> list[Metric]:
         gateways = GaugeMetricFamily(names.GATEWAYS, "Gateway replicas heard of lately", labels=("environment",))
@@ -136,6 +101,16 @@ class WindowExporter(Collector):
                 weight.add_metric((endpoint, version, self._environment), share)
         return [gateways, age, epoch, weight]
 
+    def _figures(self, figures: dict[str, float]) -> Iterator[Metric]:
+        families: dict[str, CounterMetricFamily] = {}
+        for name, figure in names.GATEWAY_FIGURES.items():
+            labels = ("code", "environment") if figure.code else ("environment",)
+            family = families.setdefault(
+                figure.metric, CounterMetricFamily(figure.metric, figure.says, labels=labels)
+            )
+            family.add_metric((*((figure.code,) if figure.code else ()), self._environment), figures.get(name, 0))
+        yield from families.values()
+
     def _known(self, by_endpoint: dict[str, Value]) -> Iterator[tuple[str, Value]]:
         """Those endpoints that are within the limit: a gauge of several endpoints has no sensible sum."""
         for endpoint, value in sorted(by_endpoint.items()):
@@ -157,7 +132,3 @@ def weights_in_force(live: tuple[Heard, ...]) -> dict[str, dict[str, float]]:
             if endpoint not in newest or rank > newest[endpoint]:
                 newest[endpoint], weights[endpoint] = rank, shares
     return weights
-
-
-def _counter(name: str, documentation: str, *further_labels: str) -> CounterMetricFamily:
-    return CounterMetricFamily(name, documentation, labels=(*_VERSION_LABELS, *further_labels))

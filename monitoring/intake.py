@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.contracts.errors import WireMismatch
-from deployments.contracts.metric_names import LATENCY_BUCKETS_SECONDS
+from deployments.contracts.metric_names import LATENCY_BUCKETS_SECONDS, SHADOW_DIFFERENCE_BUCKETS
 from deployments.contracts.snapshot import SNAPSHOT_CONTRACT, GatewaySnapshot
 
-_BUCKETS = len(LATENCY_BUCKETS_SECONDS) + 1
+_LATENCY_BUCKETS = len(LATENCY_BUCKETS_SECONDS) + 1
+_DIFFERENCE_BUCKETS = len(SHADOW_DIFFERENCE_BUCKETS) + 1
 
 
 def read(plain: Mapping[str, Any]) -> GatewaySnapshot:
     """Read a snapshot that may come from a gateway of another release.
 
     Raises:
-        WireMismatch: The contract version is another one, a field is missing, or the latency buckets are not
+        WireMismatch: The contract version is another one, a field is missing, or the buckets are not
             ours: adding those up would give wrong quantiles that look right.
     """
     theirs = plain.get("contract")
@@ -24,10 +25,13 @@ def read(plain: Mapping[str, Any]) -> GatewaySnapshot:
         raise WireMismatch("snapshot contracts", str(SNAPSHOT_CONTRACT), str(theirs))
     try:
         snapshot = GatewaySnapshot.from_plain(plain)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise WireMismatch("snapshot fields", "every field of the contract", f"failed at {error}") from error
     for (model, version), counts in snapshot.versions.items():
-        if len(counts.latency_counts) != _BUCKETS:
-            theirs = f"{len(counts.latency_counts)} for {model} {version}"
-            raise WireMismatch("latency buckets", str(_BUCKETS), theirs)
+        for what, buckets, expected in (
+            ("latency buckets", counts.latency_counts, _LATENCY_BUCKETS),
+            ("shadow difference buckets", counts.shadow_differences, _DIFFERENCE_BUCKETS),
+        ):
+            if len(buckets) != expected:
+                raise WireMismatch(what, str(expected), f"{len(buckets)} for {model} {version}")
     return snapshot

@@ -1,42 +1,29 @@
-"""Sums of what gateways counted, by model and version."""
+"""Sums of what gateways counted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from deployments.contracts.metric_names import LATENCY_BUCKETS_SECONDS
-from deployments.contracts.snapshot import VersionCounts
+from deployments.contracts.snapshot import GatewaySnapshot, VersionCounts
 
-Totals = dict[tuple[str, str], VersionCounts]
-
-
-def add(totals: Totals, counted: Mapping[tuple[str, str], VersionCounts], *, sign: int = 1) -> None:
-    """Add what one gateway counted to the totals, in place; ``sign=-1`` takes it away again."""
-    for key, counts in counted.items():
-        total = totals.get(key)
-        if total is None:
-            total = totals[key] = nothing_counted()
-        _add_counts(total, counts, sign)
+VersionTotals = dict[tuple[str, str], VersionCounts]
 
 
-def nothing_counted() -> VersionCounts:
-    """Counts of a version that nobody has asked yet."""
-    return VersionCounts(requests={}, latency_counts=[0] * (len(LATENCY_BUCKETS_SECONDS) + 1))
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What several gateways counted together.
 
+    Attributes:
+        versions: By model and version.
+        figures: Of the gateways as a whole, by name.
+    """
 
-def _add_counts(total: VersionCounts, counts: VersionCounts, sign: int) -> None:
-    _add_by_name(total.requests, counts.requests, sign)
-    _add_by_name(total.labels, counts.labels, sign)
-    _add_by_name(total.row_errors, counts.row_errors, sign)
-    total.latency_counts = [
-        ours + sign * theirs for ours, theirs in zip(total.latency_counts, counts.latency_counts, strict=True)
-    ]
-    total.latency_sum += sign * counts.latency_sum
-    total.rows += sign * counts.rows
-    total.model_seconds += sign * counts.model_seconds
-    total.retries += sign * counts.retries
+    versions: VersionTotals = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
 
-
-def _add_by_name(total: dict[str, int], counts: Mapping[str, int], sign: int) -> None:
-    for name, count in counts.items():
-        total[name] = total.get(name, 0) + sign * count
+    def add(self, snapshot: GatewaySnapshot, *, sign: int = 1) -> None:
+        """Add what one gateway counted, in place; ``sign=-1`` takes it away again."""
+        for key, counts in snapshot.versions.items():
+            self.versions.setdefault(key, VersionCounts()).add(counts, sign)
+        for name, value in snapshot.figures.items():
+            self.figures[name] = self.figures.get(name, 0) + sign * value

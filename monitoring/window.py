@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 
+from deployments.contracts.distributions import Distributions, PackageKey
 from deployments.contracts.snapshot import GatewaySnapshot
-from monitoring import totals
 from monitoring.totals import Totals
 
+FIRST_SEQUENCE = 1
+"""A gateway whose first snapshot that is heard has a higher one has counted before."""
 LIVE_WITHIN_SECONDS = 5.0
 """A gateway that was heard of more recently than this is counted as live: it sends about once a second."""
 
@@ -41,10 +43,12 @@ class Heard:
     Attributes:
         snapshot: As it was sent.
         at: When it arrived, seconds on the monitor's clock; gateways' clocks may differ.
+        before: What the incarnation had counted on reference bins before anybody listened.
     """
 
     snapshot: GatewaySnapshot
     at: float
+    before: Mapping[PackageKey, Distributions] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,14 @@ class Window:
         base: What folded incarnations counted.
         folded: Their names, oldest first.
         retention: What is kept for how long.
+        base_observed: What folded incarnations counted on reference bins while it was listened to them.
     """
 
     latest: Mapping[str, Heard] = field(default_factory=dict)
-    base: Totals = field(default_factory=dict)
+    base: Totals = field(default_factory=Totals)
     folded: tuple[str, ...] = ()
     retention: Retention = Retention()
+    base_observed: Mapping[PackageKey, Distributions] = field(default_factory=dict)
 
     def after(self, snapshot: GatewaySnapshot, now: float) -> Window:
         """The window once a snapshot has arrived at ``now`` (seconds, monotonic).
@@ -76,16 +82,31 @@ class Window:
         base, folded = self.base, self.folded
         if known is None and snapshot.gateway in folded:
             base = deepcopy(base)
-            totals.add(base, snapshot.versions, sign=-1)
+            base.add(snapshot, sign=-1)
             folded = tuple(name for name in folded if name != snapshot.gateway)
-        latest = {**self.latest, snapshot.gateway: Heard(snapshot, now)}
-        return Window(latest, base, folded, self.retention)._with_silent_folded(now)
+        if known is not None:
+            before = known.before
+        else:
+            before = _copied(snapshot.distributions) if snapshot.sequence > FIRST_SEQUENCE else {}
+        latest = {**self.latest, snapshot.gateway: Heard(snapshot, now, before)}
+        return Window(latest, base, folded, self.retention, self.base_observed)._with_silent_folded(now)
 
     def totals(self) -> Totals:
-        """Figures by model and version over all gateways that ever spoke; none ever goes down."""
+        """Figures of all gateways that ever spoke; none ever goes down."""
         summed = deepcopy(self.base)
         for heard in self.latest.values():
-            totals.add(summed, heard.snapshot.versions)
+            summed.add(heard.snapshot)
+        return summed
+
+    def observed(self) -> dict[PackageKey, Distributions]:
+        """Rows on reference bins that were counted since the monitor listens; none ever goes down.
+
+        A monitor that restarts hears of a gateway's whole life at once. In a sliding window that would be a burst
+        of old rows, so what was counted before the first snapshot is left out here (and only here).
+        """
+        summed = _copied(self.base_observed)
+        for heard in self.latest.values():
+            _add_observed(summed, heard)
         return summed
 
     def live(self, now: float, within: float = LIVE_WITHIN_SECONDS) -> tuple[Heard, ...]:
@@ -108,8 +129,22 @@ class Window:
         if not leaving:
             return self
         base = deepcopy(self.base)
+        base_observed = _copied(self.base_observed)
         for heard in leaving.values():
-            totals.add(base, heard.snapshot.versions)
+            base.add(heard.snapshot)
+            _add_observed(base_observed, heard)
         staying = {name: heard for name, heard in self.latest.items() if name not in leaving}
         folded = (*self.folded, *leaving)[-keep.folded_names :]
-        return Window(staying, base, folded, keep)
+        return Window(staying, base, folded, keep, base_observed)
+
+
+def _copied(observed: Mapping[PackageKey, Distributions]) -> dict[PackageKey, Distributions]:
+    return {key: distributions.copy() for key, distributions in observed.items()}
+
+
+def _add_observed(summed: dict[PackageKey, Distributions], heard: Heard) -> None:
+    for key, distributions in heard.snapshot.distributions.items():
+        own = summed.setdefault(key, Distributions())
+        own.add(distributions)
+        if key in heard.before:
+            own.add(heard.before[key], sign=-1)

@@ -23,7 +23,7 @@ def counts(ok=0, *, errors=None, labels=None, bucket=4):
     )
 
 
-def snapshot(gateway="a", sequence=1, versions=None, *, epoch=1, weights=None):
+def snapshot(gateway="a", sequence=1, versions=None, *, epoch=1, weights=None, figures=None):
     return GatewaySnapshot(
         gateway=gateway,
         sequence=sequence,
@@ -31,4 +31,5 @@ def snapshot(gateway="a", sequence=1, versions=None, *, epoch=1, weights=None):
         policy_epochs={"credit-risk": epoch},
         weights={"credit-risk": weights or {"1.0.0": 0.9, "1.1.0": 0.1}},
         versions=versions if versions is not None else {KEY: counts(sequence)},
+        figures=figures or {},
     )

@@ -6,8 +6,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.gateway.problems import Code
-from monitoring.exporter import ALWAYS_EXPOSED_CODES, WindowExporter
+from monitoring.exporter import WindowExporter
 from monitoring.label_limits import LabelLimits
+from monitoring.version_series import ALWAYS_EXPOSED_CODES
 from monitoring.window import Window
 
 VERSION = {"model": "credit_risk", "version": "1.0.0", "environment": "test"}
@@ -131,3 +132,15 @@ def test_the_openmetrics_form_is_valid_too():
     shown = Exposition(snapshot(versions={KEY: counts(5, errors={"OVERLOADED": 2}, labels={'quo"te': 5})}))
     families = {family.name for family in parse_openmetrics(openmetrics(shown.registry).decode())}
     assert {"ml_scoring_latency_seconds", "ml_scoring_requests", "raygate_gateways"} <= families
+
+
+def test_refusals_of_all_gateways_are_counted_by_what_callers_were_told():
+    shown = Exposition(
+        snapshot("a", figures={"unauthenticated": 3, "log_rows_written": 10}),
+        snapshot("b", figures={"unauthenticated": 2, "rate_limited": 1}),
+    )
+    refused = "raygate_requests_refused_total"
+    assert shown.value(refused, code="UNAUTHENTICATED") == 5
+    assert shown.value(refused, code="RATE_LIMITED") == 1
+    assert shown.value(refused, code="FORBIDDEN") == 0
+    assert shown.value("raygate_log_rows_written_total") == 10

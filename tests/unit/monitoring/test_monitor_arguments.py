@@ -22,4 +22,10 @@ def test_wrong_arguments_are_refused_by_name(args, told):
 
 
 def test_the_metrics_port_is_9090_and_local_by_default():
-    assert MonitorArguments.read({}) == MonitorArguments(metrics_port=9090, environment="local", host="127.0.0.1")
+    arguments = MonitorArguments.read({"access": {"mode": "insecure-local"}})
+    assert (arguments.metrics_port, arguments.environment, arguments.host) == (9090, "local", "127.0.0.1")
+
+
+def test_nobody_forgets_to_say_who_may_read_the_metrics():
+    with pytest.raises(InvalidDocument, match="access"):
+        MonitorArguments.read({})

@@ -12,7 +12,7 @@ def heard(*messages, retention=None):
 
 
 def answered(window):
-    return window.totals()[KEY].requests["OK"]
+    return window.totals().versions[KEY].requests["OK"]
 
 
 def test_the_latest_snapshot_of_a_gateway_replaces_its_earlier_ones():
@@ -28,7 +28,7 @@ def test_a_snapshot_that_was_overtaken_is_ignored(late):
 
 def test_gateways_are_added_up_in_every_figure():
     one, two = counts(3, errors={"OVERLOADED": 2}, labels={"good": 3}), counts(4, labels={"good": 1, "bad": 3})
-    total = heard((snapshot("a", 1, {KEY: one}), 0), (snapshot("b", 1, {KEY: two}), 0)).totals()[KEY]
+    total = heard((snapshot("a", 1, {KEY: one}), 0), (snapshot("b", 1, {KEY: two}), 0)).totals().versions[KEY]
     assert total.requests == {"OK": 7, "OVERLOADED": 2}
     assert total.labels == {"good": 4, "bad": 3}
     assert sum(total.latency_counts) == 9
@@ -76,7 +76,7 @@ def test_totals_never_go_down_over_a_life_of_restarts_and_silences():
 def test_a_reader_keeps_the_state_it_took():
     taken = heard((snapshot("a", 1, {KEY: counts(1)}), 0))
     taken.after(snapshot("a", 2, {KEY: counts(2)}), 1)
-    taken.totals()[KEY].requests["OK"] = 999
+    taken.totals().versions[KEY].requests["OK"] = 999
     assert answered(taken) == 1
 
 

@@ -1,0 +1,89 @@
+"""Quality as Prometheus series: measured on labels, estimated without, beside the baseline of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from deployments.contracts import metric_names as names
+from monitoring.quality.watch import QualityWatch, VersionQuality
+from monitoring.version_series import VERSION_LABELS
+
+VERSIONS = 50
+"""Versions that have series of their quality: those with the most labels."""
+
+_FIGURES: tuple[tuple[str, str, Callable[[VersionQuality], Mapping[str, float]]], ...] = (
+    (
+        names.MODEL_PERFORMANCE,
+        "Quality on labels",
+        lambda one: {name: figure.value for name, figure in one.measured.items()},
+    ),
+    (
+        names.MODEL_PERFORMANCE_LOWER,
+        "Lower end of its interval of 95 % confidence",
+        lambda one: {name: figure.lower for name, figure in one.measured.items()},
+    ),
+    (
+        names.MODEL_PERFORMANCE_UPPER,
+        "Upper end of its interval of 95 % confidence",
+        lambda one: {name: figure.upper for name, figure in one.measured.items()},
+    ),
+    (names.MODEL_PERFORMANCE_BASELINE, "Quality on the test split", lambda one: one.baseline),
+    (
+        names.MODEL_PERFORMANCE_ESTIMATE,
+        "Quality as calibrated scores let expect it, without labels",
+        lambda one: one.estimated,
+    ),
+)
+
+
+class QualityExporter(Collector):
+    """Collects from the latest look.
+
+    Args:
+        watch: What looks.
+        environment: Value of the ``environment`` label.
+    """
+
+    def __init__(self, watch: QualityWatch, environment: str) -> None:
+        self._watch, self._environment = watch, environment
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing up front: registering must not collect."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Every series, from one look."""
+        versions = sorted(self._by_version().items())
+        for name, documentation, figures in _FIGURES:
+            family = GaugeMetricFamily(name, documentation, labels=(*VERSION_LABELS, "metric"))
+            for labels, quality in versions:
+                for metric, value in sorted(figures(quality).items()):
+                    family.add_metric((*labels, metric), value)
+            yield family
+        labelled = GaugeMetricFamily(
+            names.LABELLED_ROWS, "Rows with a label within the horizon", labels=VERSION_LABELS
+        )
+        changed = GaugeMetricFamily(
+            names.CONCEPT_DRIFT,
+            "Whether a detector finds the error risen (1)",
+            labels=(*VERSION_LABELS, "detector"),
+        )
+        for labels, quality in versions:
+            labelled.add_metric(labels, quality.labelled)
+            for detector, change in (quality.changes or {}).items():
+                changed.add_metric((*labels, detector), float(change.worse))
+        yield from (labelled, changed)
+        read = GaugeMetricFamily(names.LABELS_READ_SECONDS, "When labels were last read", labels=("environment",))
+        if self._watch.labels_read is not None:
+            read.add_metric((self._environment,), self._watch.labels_read.timestamp())
+        yield read
+
+    def _by_version(self) -> dict[tuple[str, str, str], VersionQuality]:
+        chosen: dict[tuple[str, str, str], VersionQuality] = {}
+        for (model, version, _), quality in sorted(self._watch.judged.items(), key=lambda item: -item[1].labelled):
+            if len(chosen) < VERSIONS:
+                chosen.setdefault((model, version, self._environment), quality)
+        return chosen

@@ -1,0 +1,68 @@
+"""The monitor's own loop, with a pool that describes itself in memory."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from gateway_snapshots import snapshot
+from prometheus_client import generate_latest
+from reference_profiles import profile, window
+
+from deployments.contracts.feature_schema import Feature, FeatureKind, FeatureSchema
+from deployments.contracts.model_version import Version
+from deployments.contracts.package import InferencePath, ModelMetadata, Parity, Task
+from deployments.contracts.snapshot import GatewaySnapshot
+from deployments.contracts.wire import PoolDescription
+from ray_apps import monitor, pool_descriptions
+
+KEY = ("credit_risk", "1.0.0", "d" * 64)
+METADATA = ModelMetadata(
+    model="credit_risk",
+    version=Version(1, 0, 0),
+    task=Task.BINARY,
+    classes=("good", "bad"),
+    path=InferencePath.COMPILED,
+    parity=Parity(rows=0, max_difference=None, label_flips=0, tolerance=0.0),
+    family="lightgbm",
+    created=datetime(2026, 1, 1, tzinfo=UTC),
+)
+
+
+@pytest.fixture
+def described(monkeypatch):
+    """The pool's answer, as Ray would bring it."""
+    rng = np.random.default_rng(4)
+    reference = profile(rng, numbers=2, categories=1)
+    schema = FeatureSchema(features=(Feature(name="number 0", kind=FeatureKind.NUMBER),))
+    answer = PoolDescription(KEY[2], schema, METADATA, reference)
+
+    async def describe(*key):
+        return answer if key == KEY else None
+
+    monkeypatch.setattr(pool_descriptions, "_describe", describe)
+    live = window(rng, reference, 2000, shift=("number 1",))
+    live.probability = [20] * 100
+    return live
+
+
+def test_what_gateways_count_becomes_drift_and_an_estimate_on_the_metrics_page(described):
+    arguments = {"metrics_port": 0, "access": {"mode": "insecure-local"}, "drift": {"look_seconds": 0.01}}
+
+    async def told():
+        watching = monitor.Monitor(arguments)
+        plain = snapshot("a", 1).to_plain()
+        counted = {"model": KEY[0], "version": KEY[1], "digest": KEY[2], **described.to_plain()}
+        await watching.record(GatewaySnapshot.from_plain({**plain, "distributions": [counted]}).to_plain())
+        for _ in range(1000):
+            page = generate_latest(watching._registry).decode()
+            if "ml_model_performance_estimate{" in page:
+                break
+            await asyncio.sleep(0.01)
+        watching._looking.cancel()
+        return page
+
+    page = asyncio.run(told())
+    assert 'ml_drift_window_rows{environment="local",model="credit_risk",version="1.0.0"} 2000.0' in page
+    assert 'level="not_enough_data",model="credit_risk",version="1.0.0"} 0.0' in page
+    assert 'ml_feature_drift_psi{environment="local",feature="number 1"' in page
