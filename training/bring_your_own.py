@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from deployments.contracts import labels
 from deployments.contracts.errors import PackageNotFound, PackagingFailed
 from deployments.contracts.model_version import ModelVersion
-from deployments.contracts.package import Task
+from deployments.contracts.package import RiskTier, Task
 from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
 from deployments.runtime.package import ModelPackage
-from training import data, feature_schema, model_files, packaging, served_model
+from deployments.runtime.signature import SigningKey
+from training import data, feature_schema, model_files, packaging, served_model, shipped_code
 from training.trained_from import TRAINED_FROM
 
 COMPARED_ROWS = 2000
@@ -34,6 +36,8 @@ class BroughtModel:
         identity: The name and number that it gets.
         target: Column of the sample that holds the truth: metrics are computed from it and it is no feature.
         positive: Of two labels, the one whose probability the model is about; by default the model's second.
+        risk_tier: How much harm a wrong answer may do.
+        transformers: Directory of a Python package that is shipped with it, for endpoint files to name.
     """
 
     location: str
@@ -41,10 +45,17 @@ class BroughtModel:
     identity: ModelVersion
     target: str | None = None
     positive: str | None = None
+    risk_tier: RiskTier | None = None
+    transformers: Path | None = None
 
 
-def package_model(brought: BroughtModel, store: ModelStore) -> ModelPackage:
+def package_model(brought: BroughtModel, store: ModelStore, signing_key: SigningKey | None = None) -> ModelPackage:
     """Make a package and put it into the store; doing it again with the same files changes nothing.
+
+    Args:
+        brought: The model.
+        store: Where the package goes.
+        signing_key: Signs it; None leaves it unsigned.
 
     Raises:
         PackagingFailed: The model cannot be read or served, the sample does not fit it, or the store holds another
@@ -52,7 +63,12 @@ def package_model(brought: BroughtModel, store: ModelStore) -> ModelPackage:
         InvalidRows: A column of the sample is of no kind that a request could hold.
     """
     rows = _read_sample(brought.sample)
+    code = shipped_code.read(brought.transformers) if brought.transformers else {}
     recipe = {"model": _content_hash(brought.location), "sample": data.fingerprint(rows), "target": brought.target}
+    if brought.risk_tier is not None:
+        recipe["risk_tier"] = brought.risk_tier.value
+    if code:  # left out where there is none: what was packaged before stays made from the same
+        recipe["transformers"] = shipped_code.fingerprint(code)
     present = _present(brought.identity, recipe, store)
     if present is not None:
         return present
@@ -68,12 +84,14 @@ def package_model(brought: BroughtModel, store: ModelStore) -> ModelPackage:
         classes=classes,
         family=_family(estimator),
         trained_from=recipe,
+        risk_tier=brought.risk_tier,
+        code=code,
     )
     compared = features.sample(min(len(features), COMPARED_ROWS), random_state=0)
     served = served_model.choose_path(model, features, compared)
-    metrics = served_model.judge(served, features, target) if target is not None else {}
+    evaluation = served_model.judge(served, features, target) if target is not None else None
     reference = served_model.describe(served, features, features)
-    return packaging.build_package(served, store, features, reference, metrics)
+    return packaging.build_package(served, store, features, reference, evaluation, signing_key)
 
 
 def _present(identity: ModelVersion, recipe: dict[str, Any], store: ModelStore) -> ModelPackage | None:
@@ -131,14 +149,14 @@ def _features_of(estimator: Any, rows: pd.DataFrame, brought: BroughtModel) -> p
 def _question(estimator: Any, brought: BroughtModel) -> tuple[Task, tuple[str | int | bool, ...]]:
     if getattr(estimator, "classes_", None) is None:
         return Task.REGRESSION, ()
-    labels = np.asarray(estimator.classes_).tolist()
+    classes = np.asarray(estimator.classes_).tolist()
     if brought.positive is not None:
-        if len(labels) != 2 or brought.positive not in map(str, labels):
-            raise PackagingFailed(
-                str(brought.identity), f"positive label {brought.positive!r} is not one of two; labels: {labels}"
-            )
-        labels.sort(key=lambda label: str(label) == brought.positive)
-    return (Task.BINARY if len(labels) == 2 else Task.MULTICLASS), tuple(labels)
+        texts = [labels.text(label) for label in classes]
+        if len(texts) != 2 or brought.positive not in texts:
+            message = f"positive label {brought.positive!r} is not one of two; labels: {', '.join(texts)}"
+            raise PackagingFailed(str(brought.identity), message)
+        classes.sort(key=lambda label: labels.text(label) == brought.positive)
+    return (Task.BINARY if len(classes) == 2 else Task.MULTICLASS), tuple(classes)
 
 
 def _family(estimator: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import re
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -22,8 +23,17 @@ class NotCompilable(Exception):
     """A pipeline has no graph; the text says why."""
 
 
-def compile_graph(estimator: Any, schema: FeatureSchema, task: Task, classes: Sequence[str | int | bool]) -> bytes:
+def compile_graph(
+    estimator: Any, schema: FeatureSchema, task: Task, classes: Sequence[str | int | bool], width: int = 1
+) -> bytes:
     """Return the serialised graph of a fitted estimator.
+
+    Args:
+        estimator: scikit-learn's interface.
+        schema: The features.
+        task: Of the model.
+        classes: Labels in the order of the scores that are wanted.
+        width: Values a row of a regression.
 
     Raises:
         NotCompilable: A step has no converter, or takes its columns in a way that a graph cannot.
@@ -40,13 +50,22 @@ def compile_graph(estimator: Any, schema: FeatureSchema, task: Task, classes: Se
             graph = convert_sklearn(
                 estimator, initial_types=_inputs(estimator, schema), options=options, target_opset=OPSET
             )
-            order = [0] if task is Task.REGRESSION else score_order(estimator, classes)
-            reshaped: bytes = blocks.reshape(graph, schema, order).SerializeToString()
+            order = list(range(width)) if task is Task.REGRESSION else score_order(estimator, classes)
+            reshaped: bytes = blocks.reshape(
+                graph, schema, order, probabilities=task is not Task.REGRESSION
+            ).SerializeToString()
     except NotCompilable:
         raise
     except Exception as error:  # converters raise whatever their author liked
-        raise NotCompilable(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+        raise NotCompilable(_reason(error)) from error
     return reshaped
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if unknown := re.search(r"for type '?<class '[\w.]*?(\w+)'>", text):
+        return f"{unknown[1]} has no converter"
+    return f"{type(error).__name__}: {text[:200]}"
 
 
 def _inputs(estimator: Any, schema: FeatureSchema) -> list[tuple[str, Any]]:
@@ -72,13 +91,18 @@ def _first_step(estimator: Any) -> Any:
 
 def _ready(estimator: Any) -> Any:
     """A copy whose XGBoost model has no feature names: its converter knows f0, f1, ... only."""
+    from sklearn.multioutput import MultiOutputRegressor
     from sklearn.pipeline import Pipeline
     from xgboost import XGBModel
 
-    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-    if not isinstance(last, XGBModel):
+    def last_models(whole: Any) -> list[Any]:
+        last = whole.steps[-1][1] if isinstance(whole, Pipeline) else whole
+        models = last.estimators_ if isinstance(last, MultiOutputRegressor) else [last]
+        return [model for model in models if isinstance(model, XGBModel)]
+
+    if not last_models(estimator):
         return estimator
     copied = pickle.loads(pickle.dumps(estimator))
-    last = copied.steps[-1][1] if isinstance(copied, Pipeline) else copied
-    last.get_booster().feature_names = None
+    for model in last_models(copied):
+        model.get_booster().feature_names = None
     return copied

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from deployments.contracts.errors import FieldProblem, InvalidDocument
 from deployments.contracts.package import Task
-from training.config import Split, TrainingConfig
+from training import validation
+from training.config import Cleaning, Split, Target, TrainingConfig
+from training.errors import DataRejected
+from training.expectations import Expectations
+from training.sources.versioned import pin
+from training.validation import ValidationReport
 
-if TYPE_CHECKING:
-    Labels = pd.Series[Any]
-else:
-    Labels = pd.Series
+Labels = Any
+"""A series of labels or values, or a data frame with a column of values for each of several targets."""
 
 MOST_CLASSES = 50
 """A whole-number target with more values than this is a quantity, not a label."""
@@ -29,6 +33,13 @@ class Part:
     features: pd.DataFrame
     target: Labels
 
+    def take(self, positions: Any) -> Part:
+        """Return some of the rows, numbered anew."""
+        return Part(
+            self.features.iloc[positions].reset_index(drop=True),
+            self.target.iloc[positions].reset_index(drop=True),
+        )
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -38,13 +49,21 @@ class Dataset:
         task: What kind of question the target asks.
         classes: Labels; of two, the positive one is second. Empty for a regression.
         fingerprint: SHA-256 of the content: column names, dtypes and values of features and target.
-        rows: All of them.
+        rows: All of them that cleaning left.
+        order: Positions of the rows, the earliest first, if they are divided by time.
+        checked: How the rows of the source compare with what is expected of them.
+        version: Which version of its source was read; empty if the source keeps none.
+        divided: The parts, where rows are divided by something else than a shuffle of all of them.
     """
 
     task: Task
     classes: tuple[str | int | bool, ...]
     fingerprint: str
     rows: Part
+    order: Any = None
+    checked: ValidationReport = field(default_factory=lambda: ValidationReport(0, (), ()))
+    version: str = ""
+    divided: TrainingData | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,7 @@ class TrainingData:
         train: For the model.
         validation: For choices.
         test: For the figures that are reported.
+        all_rows: Rows of each part, where these are a sample of more; None where they are all.
     """
 
     task: Task
@@ -64,19 +84,40 @@ class TrainingData:
     train: Part
     validation: Part
     test: Part
+    all_rows: tuple[int, int, int] | None = field(default=None, kw_only=True)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of several targets; empty for one."""
+        target = self.train.target
+        return tuple(map(str, target.columns)) if isinstance(target, pd.DataFrame) else ()
 
 
 def read(config: TrainingConfig) -> Dataset:
-    """Read a run's rows.
+    """Read a run's rows and compare them with what is expected of them.
 
     Raises:
+        SourceUnavailable: The data cannot be read.
+        DataRejected: The rows are not as expected.
         InvalidDocument: The config names a column or a label that the data does not have.
-        PackagingFailed: The data cannot be read.
     """
-    table = config.source.read()
-    rows = Part(_features(table, config), table[config.target.column])
-    task, classes = question(rows.target, config.target.positive)
-    return Dataset(task, classes, fingerprint(pd.concat([rows.features, rows.target], axis=1)), rows)
+    source, version = pin(config.source)
+    table = source.read()
+    if table.empty:
+        raise DataRejected("there are no rows to train from")
+    expected = config.expected
+    checked = ValidationReport(len(table), (), ())
+    if expected.are_said:
+        checked = validation.require(table, expected)
+    several = config.target.columns
+    rows = Part(features(table, config), table[list(several)] if several else table[config.target.column])
+    kept = np.flatnonzero(_kept(rows, config.cleaning))
+    moments = _moments(table, config.split.by_time)
+    rows = rows.take(kept)
+    task, classes = question(rows.target, config.target)
+    content = fingerprint(pd.concat([rows.features, rows.target], axis=1))
+    order = None if moments is None else np.argsort(moments[kept], kind="stable")
+    return Dataset(task, classes, content, rows, order, checked, version)
 
 
 def fingerprint(rows: pd.DataFrame) -> str:
@@ -86,21 +127,33 @@ def fingerprint(rows: pd.DataFrame) -> str:
     return content.hexdigest()
 
 
-def question(target: Labels, positive: str | int | bool | None) -> tuple[Task, tuple[str | int | bool, ...]]:
-    """Tell the task and the labels from the target's values.
+def question(target: Labels, asked: Target) -> tuple[Task, tuple[str | int | bool, ...]]:
+    """Tell the task and the labels from the target's values and from what is said of it.
 
     Raises:
-        InvalidDocument: There are nulls, there is only one label, or the positive label is not among two.
+        InvalidDocument: There are nulls, there is only one value, the positive label is not among two, or texts
+            are to be a quantity.
     """
+    if isinstance(target, pd.DataFrame):
+        for name in target.columns:
+            question(target[name], asked.model_copy(update={"task": "regression"}))
+        return Task.REGRESSION, ()
     if target.isna().any():
         raise _refused("target.column", f"{target.name} is null in {int(target.isna().sum())} rows")
-    labels = sorted(target.unique().tolist())
-    if pd.api.types.is_float_dtype(target) or (
-        pd.api.types.is_integer_dtype(target) and len(labels) > MOST_CLASSES
-    ):
-        return Task.REGRESSION, ()
+    numeric = pd.api.types.is_numeric_dtype(target) and not pd.api.types.is_bool_dtype(target)
+    try:
+        labels = sorted(target.unique().tolist())
+    except TypeError as error:
+        raise _refused("target.column", f"{target.name} mixes kinds of values: {error}") from error
     if len(labels) < 2:
         raise _refused("target.column", f"{target.name} has only the value {labels}")
+    if asked.task == "regression" or (asked.task is None and _is_quantity(target, len(labels))):
+        if not numeric:
+            raise _refused("target.task", f"{target.name} holds {labels[0]!r}, which is no quantity")
+        return Task.REGRESSION, ()
+    if pd.api.types.is_float_dtype(target):
+        labels = [int(label) for label in labels]
+    positive = asked.positive
     if positive is not None and (len(labels) != 2 or positive not in labels):
         raise _refused("target.positive", f"{positive!r} is not one of two labels; the column has {labels}")
     if len(labels) == 2 and positive is not None:
@@ -108,8 +161,18 @@ def question(target: Labels, positive: str | int | bool | None) -> tuple[Task, t
     return (Task.BINARY if len(labels) == 2 else Task.MULTICLASS), tuple(labels)
 
 
+def _is_quantity(target: Labels, values: int) -> bool:
+    return pd.api.types.is_float_dtype(target) or (pd.api.types.is_integer_dtype(target) and values > MOST_CLASSES)
+
+
 def split(dataset: Dataset, shares: Split) -> TrainingData:
-    """Shuffle by the seed and cut into train, validation and test."""
+    """Cut into train, validation and test: shuffled by the seed, or by time, the latest rows last.
+
+    Raises:
+        DataRejected: There are too few rows, or too few of one label, for three parts.
+    """
+    if dataset.divided is not None:
+        return dataset.divided
     from sklearn.model_selection import train_test_split
 
     target = dataset.rows.target
@@ -120,21 +183,64 @@ def split(dataset: Dataset, shares: Split) -> TrainingData:
         first, second = train_test_split(positions, test_size=share, random_state=shares.seed, stratify=labels)
         return first, second
 
-    train, rest = cut(np.arange(len(target)), shares.validation + shares.test)
-    validation, test = cut(rest, shares.test / (shares.validation + shares.test))
-    parts = (_part(dataset.rows, positions) for positions in (train, validation, test))
-    return TrainingData(dataset.task, dataset.classes, *parts)
+    if dataset.order is not None:
+        ends = np.cumsum([shares.train, shares.validation]) * len(target)
+        return _divided(dataset, np.split(dataset.order, ends.round().astype(int)))
+    try:
+        train, rest = cut(np.arange(len(target)), shares.validation + shares.test)
+        held_out, test = cut(rest, shares.test / (shares.validation + shares.test))
+    except ValueError as error:
+        counts = "" if dataset.task is Task.REGRESSION else f" ({target.value_counts().to_dict()})"
+        raise DataRejected(f"{len(target)} rows{counts} do not make three parts: {error}") from error
+    return _divided(dataset, [train, held_out, test])
 
 
-def _part(whole: Part, positions: Any) -> Part:
-    return Part(
-        whole.features.iloc[positions].reset_index(drop=True), whole.target.iloc[positions].reset_index(drop=True)
-    )
+def _divided(dataset: Dataset, positions: list[Any]) -> TrainingData:
+    parts = [dataset.rows.take(some) for some in positions]
+    for name, part in zip(("train", "validation", "test"), parts, strict=True):
+        labels = set(part.target.unique().tolist()) if dataset.classes else set()
+        if not len(part.target) or len(labels & set(dataset.classes)) < min(2, len(dataset.classes)):
+            told = f" with the labels {sorted(labels)}" if dataset.classes else ""
+            raise DataRejected(f"the {name} part has {len(part.target)} rows{told}")
+    train, validation, test = parts
+    known = set(train.target.unique().tolist()) if dataset.classes else set()
+    if unknown := [label for label in dataset.classes if label not in known]:
+        raise DataRejected(f"no training row is {', '.join(map(repr, unknown))}; the model could not return it")
+    return TrainingData(dataset.task, dataset.classes, train, validation, test)
 
 
-def _features(rows: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
+def _kept(rows: Part, cleaning: Cleaning) -> Any:
+    kept = pd.Series(True, index=rows.target.index)
+    if cleaning.missing_target == "drop":
+        kept &= pd.DataFrame(rows.target).notna().all(axis=1)
+    if cleaning.duplicates == "drop":
+        kept &= ~pd.concat([rows.features, rows.target], axis=1).duplicated()
+    return kept.to_numpy()
+
+
+def _moments(table: pd.DataFrame, column: str | None) -> Any:
+    """Where each row stands in time; None if nobody asks."""
+    if column is None:
+        return None
+    if column not in table.columns:
+        raise _refused("split.by_time", f"the data has no column {column}")
+    values = table[column]
+    if not pd.api.types.is_numeric_dtype(values):
+        values = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
+    if values.isna().any():
+        row = int(values.isna().to_numpy().argmax())
+        raise _refused("split.by_time", f"{column} is no date and no number in row {row}")
+    return values.to_numpy()
+
+
+def features(rows: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
+    """Return the columns that the model takes, dates written as a request would have them.
+
+    Raises:
+        InvalidDocument: The document names columns that are not there, or dates that it does not call so.
+    """
     wanted = {
-        "target.column": [config.target.column],
+        "target.columns" if config.target.columns else "target.column": config.target.names,
         "features.include": config.features.include,
         "features.exclude": config.features.exclude,
     }
@@ -143,8 +249,25 @@ def _features(rows: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
             known = ", ".join(map(str, rows.columns))
             raise _refused(where, f"the data has no column {', '.join(unknown)}; it has {known}")
     names = config.features.include or tuple(rows.columns)
-    left_out = {config.target.column, *config.features.exclude}
-    return rows[[name for name in names if name not in left_out]]
+    left_out = {*config.target.names, *config.features.exclude}
+    if not (kept := [name for name in names if name not in left_out]):
+        raise _refused("features", "no column is left to learn from")
+    return _with_written_dates(rows[kept], config.expected)
+
+
+def _with_written_dates(rows: pd.DataFrame, expected: Expectations) -> pd.DataFrame:
+    """Dates of the source as texts of ISO 8601: as a request will have them."""
+    written = {}
+    for name, column in rows.items():
+        first = next(iter(column.dropna()), None)
+        if not isinstance(first, date):
+            continue
+        said = expected.columns.get(str(name))
+        if said is None or said.kind != "date":
+            message = "holds dates; say {kind: date}, or exclude the column"
+            raise _refused(f"features.columns.{name}", message)
+        written[str(name)] = column.map(lambda moment: moment.isoformat(), na_action="ignore").astype(object)
+    return rows.assign(**written)
 
 
 def _refused(where: str, message: str) -> InvalidDocument:

@@ -9,13 +9,19 @@ import pandas as pd
 
 from deployments.contracts.errors import FieldProblem, InvalidRows
 from deployments.contracts.feature_schema import Feature, FeatureKind, FeatureSchema
+from training.expectations import ColumnExpectation, Expectations
 
 MOST_CATEGORIES = 1000
 """A text column with more distinct values is free text."""
 
 
-def infer(rows: pd.DataFrame) -> FeatureSchema:
-    """Return the schema of the columns, in their order, from what these rows hold.
+def infer(rows: pd.DataFrame, expectations: Expectations = Expectations()) -> FeatureSchema:  # noqa: B008 frozen
+    """Return the schema of the columns, in their order, from what these rows hold and what is said of them.
+
+    Args:
+        rows: Training rows.
+        expectations: What is said of a column wins over what its rows happen to hold: its kind, that it may be
+            null, its bounds and its categories.
 
     Raises:
         InvalidRows: A column is neither numbers, booleans nor texts, or holds nothing.
@@ -24,7 +30,8 @@ def infer(rows: pd.DataFrame) -> FeatureSchema:
     features: list[Feature] = []
     for name, column in rows.items():
         try:
-            features.append(_feature(str(name), column))
+            expected = expectations.columns.get(str(name), ColumnExpectation())
+            features.append(_as_said(_feature(str(name), column, expected.feature_kind), expected))
         except ValueError as error:
             problems.append(FieldProblem(str(name), str(error)))
     if problems:
@@ -32,7 +39,19 @@ def infer(rows: pd.DataFrame) -> FeatureSchema:
     return FeatureSchema(features=tuple(features))
 
 
-def _feature(name: str, column: Any) -> Feature:
+def _as_said(feature: Feature, expected: ColumnExpectation) -> Feature:
+    said: dict[str, Any] = {"description": expected.description, "pii": expected.pii}
+    if expected.nullable:
+        said["nullable"] = True
+    if feature.kind is FeatureKind.NUMBER:
+        said["minimum"] = feature.minimum if expected.minimum is None else expected.minimum
+        said["maximum"] = feature.maximum if expected.maximum is None else expected.maximum
+    if feature.kind is FeatureKind.CATEGORY and expected.allowed:
+        said["categories"] = tuple(sorted(map(str, expected.allowed)))
+    return feature.model_copy(update=said)
+
+
+def _feature(name: str, column: Any, said: FeatureKind | None) -> Feature:
     values = column.dropna()
     nullable = len(values) < len(column)
     if values.empty:
@@ -50,7 +69,7 @@ def _feature(name: str, column: Any) -> Feature:
             f"holds {other!r} ({type(other).__name__}); a column holds numbers, booleans or texts, not a mixture "
             "and not dates: derive a number first"
         )
-    if len(texts) > MOST_CATEGORIES:
+    if said is FeatureKind.TEXT or (said is None and len(texts) > MOST_CATEGORIES):
         return Feature(name=name, kind=FeatureKind.TEXT, nullable=nullable)
     return Feature(name=name, kind=FeatureKind.CATEGORY, nullable=nullable, categories=tuple(sorted(texts)))
 

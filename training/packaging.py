@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import logging
+import math
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from deployments.contracts.package import (
+    CODE,
     COMPILED_GRAPH,
     MANIFEST,
     METADATA,
@@ -25,9 +27,12 @@ from deployments.contracts.package import (
     ModelMetadata,
 )
 from deployments.contracts.reference_profile import ReferenceProfile
-from deployments.runtime import package
+from deployments.runtime import package, signature
 from deployments.runtime.model_store import ModelStore
 from deployments.runtime.package import ModelPackage
+from deployments.runtime.signature import SigningKey
+from training import package_trials
+from training.evaluation_report import EVALUATION, EvaluationReport
 from training.served_model import FittedModel, ServedModel
 from training.trained_from import TRAINED_FROM
 
@@ -49,7 +54,9 @@ def build_package(
     store: ModelStore,
     sample: pd.DataFrame,
     reference: ReferenceProfile,
-    metrics: Mapping[str, float],
+    evaluation: EvaluationReport | None,
+    signing_key: SigningKey | None = None,
+    documents: Mapping[str, str] | None = None,
 ) -> ModelPackage:
     """Write a package beside the store and move it in.
 
@@ -58,7 +65,9 @@ def build_package(
         store: Where it goes.
         sample: Training rows; the first of them go into the package.
         reference: The drift baseline.
-        metrics: Evaluation by the served path.
+        evaluation: What is known of its quality by the served path; None without labelled rows.
+        signing_key: Signs the manifest; None leaves the package unsigned.
+        documents: Texts for people by file name.
 
     Raises:
         PackageRejected: The store holds another package of that version.
@@ -70,12 +79,24 @@ def build_package(
         _save_mlflow(model, staged, rows)
         rows.to_parquet(staged / REFERENCE_SAMPLE, index=False)
         (staged / SCHEMA).write_text(model.schema.model_dump_json(indent=2))
-        (staged / METADATA).write_text(_metadata(served, metrics).model_dump_json(indent=2))
+        (staged / METADATA).write_text(_metadata(served, evaluation).model_dump_json(indent=2))
         (staged / REFERENCE_PROFILE).write_text(reference.model_dump_json(indent=2))
         (staged / TRAINED_FROM).write_text(canonical(model.trained_from))
+        if evaluation is not None:
+            (staged / EVALUATION).write_text(evaluation.model_dump_json(indent=2))
+        for name, text in (documents or {}).items():
+            (staged / name).write_text(text, encoding="utf-8")
+        if model.trials:
+            (staged / package_trials.TRIALS).write_text(package_trials.write(model.trials))
+        for name, source in model.code.items():
+            module = staged / CODE / name
+            module.parent.mkdir(parents=True, exist_ok=True)
+            module.write_bytes(source)
         if served.graph is not None:
             (staged / COMPILED_GRAPH).write_bytes(served.graph)
         _write_manifest(staged, model)
+        if signing_key is not None:
+            signature.write(staged, signing_key)
         directory = store.add(staged, model.identity.model, model.identity.version)
     return package.load(directory)
 
@@ -85,23 +106,28 @@ def canonical(content: Mapping[str, Any]) -> str:
     return json.dumps(content, sort_keys=True, indent=2)
 
 
-def _metadata(served: ServedModel, metrics: Mapping[str, float]) -> ModelMetadata:
+def _metadata(served: ServedModel, evaluation: EvaluationReport | None) -> ModelMetadata:
     model = served.model
+    figures = evaluation.values if evaluation else {}
     return ModelMetadata(
         model=model.identity.model,
         version=model.identity.version,
         task=model.task,
         classes=model.classes,
+        targets=model.targets,
         threshold=model.threshold,
         path=served.path,
         parity=served.parity,
+        variant=served.variant,
         family=model.family,
-        metrics=dict(metrics),
+        metrics={name: value for name, value in figures.items() if math.isfinite(value)},
         parameters=dict(model.parameters),
         data_fingerprint=model.data_fingerprint,
+        data_version=model.data_version,
         code_version=model.code_version,
         created=datetime.now(UTC),
         libraries=_libraries(),
+        risk_tier=model.risk_tier,
     )
 
 

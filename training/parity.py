@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from deployments.contracts import labels
 from deployments.contracts.package import Parity, Task
 from deployments.contracts.wire import Columns, Floats
 from deployments.runtime.predictor import Scorer
-from training import evaluation
 
 TOLERANCE = 1e-4
 """Graphs compute in float32: LightGBM differs by 4e-7 and a logistic regression by 1e-6; an implementation that is
@@ -41,8 +41,8 @@ def compare(
     if given.shape != wanted.shape:
         reason = f"the graph gives scores of shape {given.shape}, the pipeline {wanted.shape}"
         return Parity(rows=len(rows), max_difference=None, label_flips=0, tolerance=tolerance, reason=reason)
-    scale = float(np.ptp(wanted)) or 1.0 if task is Task.REGRESSION else 1.0
-    largest = _largest_difference(wanted, given) / scale
+    scale = _ranges(wanted) if task is Task.REGRESSION else np.ones(wanted.shape[1])
+    largest = _largest_difference(wanted / scale, given / scale)
     flips = _flips(task, threshold, wanted, given)
     return Parity(
         rows=len(rows),
@@ -58,6 +58,13 @@ def not_compiled(reason: str, tolerance: float = TOLERANCE) -> Parity:
     return Parity(rows=0, max_difference=None, label_flips=0, tolerance=tolerance, reason=reason)
 
 
+def _ranges(values: Floats) -> Floats:
+    """Largest less smallest value of each target; 1 where they are all the same."""
+    ranges = np.ptp(values, axis=0)
+    found: Floats = np.where(np.isfinite(ranges) & (ranges > 0), ranges, 1.0)
+    return found
+
+
 def _largest_difference(wanted: Floats, given: Floats) -> float:
     """Largest absolute difference; infinite where only one of the two has a number."""
     both = np.isfinite(wanted) & np.isfinite(given)
@@ -69,8 +76,7 @@ def _largest_difference(wanted: Floats, given: Floats) -> float:
 def _flips(task: Task, threshold: float, wanted: Floats, given: Floats) -> int:
     if task is Task.REGRESSION:
         return 0
-    labels = (evaluation.label_positions(task, threshold, scores) for scores in (wanted, given))
-    return int(np.not_equal(*labels).sum())
+    return int(np.not_equal(labels.positions(wanted, threshold), labels.positions(given, threshold)).sum())
 
 
 def _reason(largest: float, flips: int, tolerance: float) -> str:

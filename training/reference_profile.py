@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from deployments.contracts import labels
+from deployments.contracts.distributions import watched_score
 from deployments.contracts.feature_schema import Feature, FeatureKind, FeatureSchema
 from deployments.contracts.package import Task
 from deployments.contracts.reference_profile import FeatureReference, Histogram, ReferenceProfile
 from deployments.contracts.wire import Floats
-from training import evaluation
 
 BINS = 10
 
@@ -26,24 +27,16 @@ def build(
     scores: Floats,
 ) -> ReferenceProfile:
     """Describe training rows and the served path's scores on held-out rows."""
-    labels: dict[str, int] = {}
+    returned: dict[str, int] = {}
     if task is not Task.REGRESSION and len(scores):
-        returned = evaluation.label_positions(task, threshold, scores)
-        counts = np.bincount(returned, minlength=len(classes)).tolist()
-        labels = {str(label): count for label, count in zip(classes, counts, strict=True)}
+        counts = np.bincount(labels.positions(scores, threshold), minlength=len(classes)).tolist()
+        returned = dict(zip(map(labels.text, classes), counts, strict=True))
     return ReferenceProfile(
         rows=len(rows),
         features={feature.name: _feature(rows[feature.name], feature) for feature in schema.features},
-        score=histogram(single_score(task, scores)) if len(scores) else None,
-        labels=labels,
+        score=histogram(watched_score(task, scores)) if len(scores) else None,
+        labels=returned,
     )
-
-
-def single_score(task: Task, scores: Floats) -> Floats:
-    """The one score a row is watched by: of the positive class, of the winning class, or the value itself."""
-    if task is Task.BINARY:
-        return scores[:, 1]
-    return scores.max(axis=1) if task is Task.MULTICLASS else scores[:, 0]
 
 
 def histogram(values: Floats, bins: int = BINS) -> Histogram:

@@ -1,23 +1,23 @@
-"""Looking for hyperparameters with Ray Tune, trials in parallel."""
+"""Looking for hyperparameters with Ray Tune, trials in parallel; a search that was cut off goes on."""
 
 from __future__ import annotations
 
-import os
+import shutil
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deployments.contracts.errors import PackagingFailed
-from deployments.contracts.feature_schema import FeatureSchema
-from deployments.runtime import columns as columnar
-from deployments.runtime.native import NativeModel
-from training import evaluation, families, preprocessing
-from training.config import Search
-from training.data import TrainingData
-from training.metric_name import LOWER_IS_BETTER
-from training.search_space import Range
+from deployments.contracts.package import Task
+from training import families, fitting, search_progress, search_tuner
+from training.fitting import Subject
+from training.metric_name import MetricName, lower_is_better
+from training.package_trials import Trial
+from training.search_journal import Journal, Reports, key
+from training.search_plan import Search
+from training.search_progress import Listener, Tell
+from training.search_tuner import ROUNDS, ROUNDS_PARAMETER, USUAL_ROUNDS
 
 
 @dataclass(frozen=True)
@@ -26,131 +26,108 @@ class Found:
 
     Attributes:
         parameters: Those that were looked for.
-        metric: Value of the metric on the validation rows.
-        trials: How many were tried.
+        metric: Its name.
+        value: What they reached.
+        trials: All that were tried.
     """
 
     parameters: dict[str, Any]
-    metric: float
-    trials: int
+    metric: str
+    value: float
+    trials: tuple[Trial, ...]
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What a trial fits: everything about a version but the hyperparameters that are looked for."""
-
-    family: str
-    parameters: dict[str, Any]
-    schema: FeatureSchema
-    data: TrainingData
-    seed: int
+def default_metric(task: Task, targets: tuple[str, ...] = ()) -> MetricName:
+    """What is optimised if a document does not say; errors of several targets have units of their own."""
+    if targets:
+        return "r2"
+    return "rmse" if task is Task.REGRESSION else "roc_auc"
 
 
-def fit(subject: Subject, parameters: dict[str, Any]) -> Any:
-    """Return a pipeline, fitted on the training rows."""
-    family = families.family(subject.family)
-    estimator = family.estimator(subject.data.task, {**subject.parameters, **parameters}, subject.seed)
-    pipeline = preprocessing.pipeline(subject.schema, estimator, family.SCALES)
-    return pipeline.fit(subject.data.train.features, subject.data.train.target)
-
-
-def validate(subject: Subject, parameters: dict[str, Any]) -> dict[str, float]:
-    """Fit with hyperparameters and return every metric on the validation rows."""
-    data = subject.data
-    dtypes = {str(name): dtype for name, dtype in data.train.features.dtypes.items()}
-    model = NativeModel(fit(subject, parameters), subject.schema, data.task, data.classes, dtypes)
-    scores = model.predict(columnar.from_frame(data.validation.features, subject.schema))
-    return evaluation.evaluate(data.task, data.classes, 0.5, data.validation.target, scores)
-
-
-def run(subject: Subject, search: Search, scratch: Path, on_trial: Callable[[int, float], None]) -> Found:
+def run(subject: Subject, search: Search, directory: Path, tell: Tell) -> Found:
     """Try hyperparameters on the Ray that this process is connected to.
 
     Args:
         subject: What is fitted; sent to the cluster once, not once a trial.
         search: Algorithm, space, number of trials.
-        scratch: Where Tune writes its files.
-        on_trial: Told, after each trial, how many are done and the best value so far.
+        directory: Where the search keeps its state; if there is some, what is finished is not run again.
+        tell: Told, after each trial, how many are done and the best value so far.
 
     Raises:
-        PackagingFailed: No trial succeeded.
+        PackagingFailed: The family cannot do what the search wants, or no trial succeeded.
     """
-    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # Tune reads these when a run starts
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new reporter prints even when told to be silent
-    from ray import tune
-
-    mode = "min" if search.metric in LOWER_IS_BETTER else "max"
-
-    def trial(parameters: dict[str, Any], subject: Subject) -> None:
-        tune.report({search.metric: validate(subject, parameters)[search.metric]})
-
+    metric = search.metric or default_metric(subject.data.task, subject.data.targets)
+    mode = "min" if lower_is_better(metric) else "max"
+    if search.early_stopping and not isinstance(families.family(subject.family), families.WatchedFamily):
+        raise PackagingFailed(subject.family, "does not grow round by round; leave early_stopping out")
+    if search.early_stopping and fitting.is_one_model_a_target(subject):
+        raise PackagingFailed(subject.family, "makes a fit for each target; leave early_stopping out")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(trial, subject=subject), {"cpu": search.cpus}),
-            param_space={name: _domain(search, name, item) for name, item in search.space.items()},
-            tune_config=tune.TuneConfig(
-                metric=search.metric,
-                mode=mode,
-                search_alg=_algorithm(search, mode),
-                num_samples=1 if search.algorithm == "grid" else search.trials,
-                max_concurrent_trials=search.parallel,
-                reuse_actors=True,  # a new process a trial would spend most of its time on imports
-            ),
-            run_config=tune.RunConfig(
-                name="search",
-                storage_path=str(scratch),
-                verbose=0,
-                callbacks=[_progress(search.metric, mode, on_trial)],
-            ),
-        )
-        results = tuner.fit()
-    if len(results.errors) == len(results):
-        raise PackagingFailed(subject.family, f"every trial failed: {results.errors[0]}")
-    best = results.get_best_result()
-    return Found(dict(best.config or {}), float((best.metrics or {})[search.metric]), len(results))
+        results = _completed(subject, search, directory, metric, mode, tell)
+    trials = tuple(_as_trial(results[position], metric) for position in range(len(results)))
+    if all(trial.metric is None for trial in trials):
+        reason = str(results.errors[0]).strip().splitlines()[-1]
+        raise PackagingFailed(subject.family, f"every trial failed: {reason}")
+    best = results.get_best_result(metric, mode)
+    return Found(dict(best.config or {}), metric, float((best.metrics or {})[metric]), trials)
 
 
-def _domain(search: Search, name: str, item: Range) -> Any:
+def _completed(subject: Subject, search: Search, directory: Path, metric: str, mode: str, tell: Tell) -> Any:
+    """Run a search, and again while workers were lost; what has finished is not run again.
+
+    Tune tries a trial again whose worker dies while it runs, but not one that was about to begin.
+    """
     from ray import tune
 
-    if search.algorithm == "grid":
-        try:
-            return tune.grid_search(list(item.grid()))
-        except ValueError as error:
-            raise PackagingFailed(f"search.space.{name}", str(error)) from error
-    if item.choice:
-        return tune.choice(list(item.choice))
-    if item.integer:  # Tune leaves the upper end out
-        sample = tune.lograndint if item.log else tune.randint
-        return sample(int(item.low), int(item.high) + 1)
-    return (tune.loguniform if item.log else tune.uniform)(item.low, item.high)
+    journal, state = Journal(directory / "finished.jsonl"), directory / "tune"
+    for _ in range(search.attempts):
+        shutil.rmtree(state, ignore_errors=True)
+        finished = journal.read()
+        progress = search_progress.callback(str(directory), metric, mode, Listener(tell, journal, len(finished)))
+        trainable = tune.with_parameters(_trial, subject=subject, search=search, metric=metric, finished=finished)
+        results = search_tuner.tuner(trainable, search, subject, state, metric, mode, progress).fit()
+        if not any(_is_lost_worker(error) for error in results.errors):
+            break
+    return results
 
 
-def _algorithm(search: Search, mode: str) -> Any:
-    if search.algorithm == "optuna":
-        import optuna
-        from ray.tune.search.optuna import OptunaSearch
+def _is_lost_worker(error: BaseException) -> bool:
+    from ray.exceptions import RayActorError
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        return OptunaSearch(metric=search.metric, mode=mode, seed=search.seed)
-    from ray.tune.search import BasicVariantGenerator
-
-    return BasicVariantGenerator(random_state=search.seed)
+    return isinstance(error, RayActorError)
 
 
-def _progress(metric: str, mode: str, on_trial: Callable[[int, float], None]) -> Any:
+def _trial(
+    parameters: dict[str, Any], subject: Subject, search: Search, metric: str, finished: dict[str, Reports]
+) -> None:
     from ray import tune
 
-    values: list[float] = []
+    known = finished.get(key(parameters), ())
+    for rounds, value in known:
+        tune.report({metric: value, ROUNDS: rounds})
+    if search.early_stopping is not None:
+        # One that was ended early may be let go on this time, if it is compared with others than before.
+        if not known or known[-1][0] < _wanted_rounds(subject, parameters):
+            fitting.fit_watched(
+                subject,
+                parameters,
+                search_tuner.milestones(search, subject),
+                lambda rounds, figures: tune.report({metric: figures[metric], ROUNDS: rounds}),
+            )
+    elif not known and search.folds:
+        tune.report({metric: fitting.cross_validate(subject, parameters, search.folds)[metric]})
+    elif not known:
+        tune.report({metric: fitting.validate(subject, parameters)[metric]})
 
-    class Progress(tune.Callback):
-        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            values.append(float(trial.last_result[metric]))
-            on_trial(len(values), (max if mode == "max" else min)(values))
 
-        def __reduce__(self) -> tuple[Any, ...]:
-            # Tune pickles its callbacks with the state of the search; whom to tell is not a part of that.
-            return tune.Callback, ()
+def _wanted_rounds(subject: Subject, parameters: dict[str, Any]) -> int:
+    return int({**subject.parameters, **parameters}.get(ROUNDS_PARAMETER, USUAL_ROUNDS))
 
-    return Progress()
+
+def _as_trial(result: Any, metric: str) -> Trial:
+    figures = result.metrics or {}
+    value = None if result.error else figures.get(metric)
+    return Trial(
+        dict(result.config or {}), metric, None if value is None else float(value), int(figures.get(ROUNDS, 0))
+    )

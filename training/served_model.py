@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,14 +13,18 @@ import pandas as pd
 from deployments.contracts.errors import PackagingFailed
 from deployments.contracts.feature_schema import FeatureSchema
 from deployments.contracts.model_version import ModelVersion
-from deployments.contracts.package import InferencePath, Parity, Task
+from deployments.contracts.package import InferencePath, Parity, RiskTier, Task
 from deployments.contracts.reference_profile import ReferenceProfile
 from deployments.contracts.wire import Columns
 from deployments.runtime import columns as columnar
+from deployments.runtime import edge_rows
 from deployments.runtime.compiled import CompiledModel
 from deployments.runtime.native import NativeModel
 from deployments.runtime.predictor import Scorer
-from training import compilation, edge_rows, evaluation, parity, reference_profile
+from training import compilation, evaluation_report, parity, reference_profile
+from training.custom_metric import Metric
+from training.evaluation_report import EvaluationReport
+from training.package_trials import Trial
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,17 @@ class FittedModel:
         task: How its scores are read.
         classes: Labels; the second of two is the positive one.
         family: For the metadata.
+        targets: Names of the quantities, if it predicts several.
         parameters: Hyperparameters.
         data_fingerprint: Of the training data, or empty.
+        data_version: Version of the source that was read, or empty.
         code_version: Git commit of the training code, or empty.
         threshold: Binary only.
+        threshold_reason: Why it is this one.
+        trials: Parameter sets that were tried on the way to it.
+        risk_tier: For the metadata.
         trained_from: What to compare with on the next run; empty if it cannot be trained again.
+        code: Modules of the endpoint's transformers, by path.
     """
 
     identity: ModelVersion
@@ -45,11 +57,22 @@ class FittedModel:
     task: Task
     classes: tuple[str | int | bool, ...]
     family: str
+    targets: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     data_fingerprint: str = ""
+    data_version: str = ""
     code_version: str = ""
     threshold: float = 0.5
+    threshold_reason: str = ""
     trained_from: Mapping[str, Any] = field(default_factory=dict)
+    trials: tuple[Trial, ...] = ()
+    risk_tier: RiskTier | None = None
+    code: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def width(self) -> int:
+        """Scores a row."""
+        return len(self.classes) or len(self.targets) or 1
 
 
 @dataclass(frozen=True)
@@ -61,12 +84,14 @@ class ServedModel:
         scorer: The path that is served.
         graph: The compiled graph if there is one that passed.
         parity: How the two paths compare.
+        variant: What was done to the trained model to make it smaller; empty for nothing.
     """
 
     model: FittedModel
     scorer: Scorer
     graph: bytes | None
     parity: Parity
+    variant: str = ""
 
     @property
     def path(self) -> InferencePath:
@@ -93,14 +118,17 @@ def choose_path(model: FittedModel, sample: pd.DataFrame, held_out: pd.DataFrame
         )
     dtypes = {str(name): dtype for name, dtype in sample.dtypes.items()}
     native = NativeModel(model.estimator, model.schema, model.task, model.classes, dtypes)
-    rows = columnar.from_frame(held_out, model.schema)
-    rows = edge_rows.concatenated([rows, edge_rows.build(rows, model.schema)])
+    rows = edge_rows.beside(columnar.from_frame(held_out, model.schema), model.schema)
     try:
-        native.predict(rows)
+        scores = native.predict(rows)
     except Exception as error:
         _check_serves(native, columnar.from_frame(held_out, model.schema), model)
         reason = f"the pipeline itself fails on edge rows, which a graph would hide: {error}"
         return ServedModel(model, native, None, parity.not_compiled(reason))
+    if scores.shape[1] != model.width:
+        raise PackagingFailed(
+            str(model.identity), f"it gives {scores.shape[1]} scores a row, and {model.width} can be told"
+        )
     return _gated(model, native, rows)
 
 
@@ -115,21 +143,54 @@ def _check_serves(native: NativeModel, rows: Columns, model: FittedModel) -> Non
 
 def _gated(model: FittedModel, native: NativeModel, rows: Columns) -> ServedModel:
     try:
-        graph = compilation.compile_graph(model.estimator, model.schema, model.task, model.classes)
+        graph = compilation.compile_graph(model.estimator, model.schema, model.task, model.classes, model.width)
         compiled = CompiledModel(graph)
     except Exception as error:  # no converter, or a graph that onnxruntime refuses
+        native.hasten(rows)
         return ServedModel(model, native, None, parity.not_compiled(f"no graph: {error}"))
     outcome = parity.compare(native, compiled, rows, model.task, model.threshold)
     if outcome.reason:
+        native.hasten(rows)
         return ServedModel(model, native, None, outcome)
     return ServedModel(model, compiled, graph, outcome)
 
 
-def judge(served: ServedModel, features: pd.DataFrame, target: pd.Series[Any]) -> dict[str, float]:
-    """Return the metrics of the served path on labelled rows."""
+def judge(
+    served: ServedModel,
+    features: pd.DataFrame,
+    target: pd.Series[Any],
+    more: Mapping[str, Metric] | None = None,
+) -> EvaluationReport:
+    """Judge the served path on labelled rows.
+
+    Args:
+        served: The model with the path that was chosen.
+        features: Rows that it was not fitted on.
+        target: Their labels or values.
+        more: Further metrics by name.
+    """
     model = served.model
     scores = served.scorer.predict(columnar.from_frame(features, model.schema))
-    return evaluation.evaluate(model.task, model.classes, model.threshold, target, scores)
+    return evaluation_report.build(
+        model.task,
+        model.classes,
+        model.threshold,
+        target,
+        scores,
+        threshold_reason=model.threshold_reason,
+        more=more,
+    )
+
+
+def one_row_milliseconds(served: ServedModel, features: pd.DataFrame, repeats: int = 20) -> float:
+    """Return the median time that the served path takes for one row."""
+    row = columnar.take(columnar.from_frame(features.head(1), served.model.schema), [0])
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        served.scorer.predict(row)
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times) * 1000
 
 
 def describe(served: ServedModel, rows: pd.DataFrame, held_out: pd.DataFrame) -> ReferenceProfile:

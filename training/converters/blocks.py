@@ -12,7 +12,9 @@ from deployments.contracts.feature_schema import FeatureSchema
 from deployments.runtime.compiled import NUMERIC_INPUT, SCORES_OUTPUT, TEXTUAL_INPUT
 
 
-def reshape(graph: onnx.ModelProto, schema: FeatureSchema, order: Sequence[int]) -> onnx.ModelProto:
+def reshape(
+    graph: onnx.ModelProto, schema: FeatureSchema, order: Sequence[int], probabilities: bool
+) -> onnx.ModelProto:
     """Return a graph with the inputs and the output that ``CompiledModel`` speaks of.
 
     skl2onnx concatenates the columns that go to one transformer. Where such a concatenation takes columns of one
@@ -22,6 +24,7 @@ def reshape(graph: onnx.ModelProto, schema: FeatureSchema, order: Sequence[int])
         graph: With one input of shape (n, 1) a feature, or already with the blocks.
         schema: The features, whose names are the inputs' names.
         order: Column of the graph's scores for each column that is wanted.
+        probabilities: The scores are; a sum over many trees in float32 can be 1.0000008.
     """
     graph = onnx.ModelProto.FromString(graph.SerializeToString())
     body = graph.graph
@@ -34,7 +37,7 @@ def reshape(graph: onnx.ModelProto, schema: FeatureSchema, order: Sequence[int])
         for name, kind in ((NUMERIC_INPUT, TensorProto.FLOAT), (TEXTUAL_INPUT, TensorProto.STRING)):
             if widths[name]:
                 body.input.append(helper.make_tensor_value_info(name, kind, [None, widths[name]]))
-    _name_scores(body, order)
+    _name_scores(body, order, probabilities)
     onnx.checker.check_model(graph)
     return graph
 
@@ -71,14 +74,19 @@ def _take_from_blocks(body: Any, places: dict[str, tuple[str, int]], widths: dic
     body.node.extend(kept)
 
 
-def _name_scores(body: Any, order: Sequence[int]) -> None:
+def _name_scores(body: Any, order: Sequence[int], probabilities: bool) -> None:
     """Keep the scores as the only output; what led to the label alone is dead code that the runtime drops."""
     scores = body.output[-1].name
-    if list(order) == list(range(len(order))):
-        body.node.append(helper.make_node("Identity", [scores], [SCORES_OUTPUT]))
-    else:
-        body.initializer.append(helper.make_tensor("score_order", TensorProto.INT64, [len(order)], list(order)))
-        body.node.append(helper.make_node("Gather", [scores, "score_order"], [SCORES_OUTPUT], axis=1))
     kind = body.output[-1].type.tensor_type.elem_type
+    if list(order) != list(range(len(order))):
+        body.initializer.append(helper.make_tensor("score_order", TensorProto.INT64, [len(order)], list(order)))
+        body.node.append(helper.make_node("Gather", [scores, "score_order"], ["ordered_scores"], axis=1))
+        scores = "ordered_scores"
+    if probabilities:
+        for name, end in (("impossible", 0.0), ("certain", 1.0)):
+            body.initializer.append(helper.make_tensor(name, kind, [], [end]))
+        body.node.append(helper.make_node("Clip", [scores, "impossible", "certain"], [SCORES_OUTPUT]))
+    else:
+        body.node.append(helper.make_node("Identity", [scores], [SCORES_OUTPUT]))
     del body.output[:]
     body.output.append(helper.make_tensor_value_info(SCORES_OUTPUT, kind, [None, len(order)]))

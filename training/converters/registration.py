@@ -6,8 +6,12 @@ from functools import cache
 from typing import Any
 
 from deployments.runtime.boosters import LightGBMBooster, LightGBMRegressionBooster
+from deployments.runtime.neural_network import NeuralNetworkClassifier, NeuralNetworkRegressor
+from deployments.runtime.transformers.clipped import Clipped
+from deployments.runtime.transformers.correlation_filter import CorrelationFilter
+from deployments.runtime.transformers.formula import Formula
 from deployments.runtime.transformers.missing_category import MissingCategory
-from training.converters import hist_gradient_boosting, null_text
+from training.converters import arithmetic, hist_gradient_boosting, neural_network, null_text
 
 _CLASSIFIER_OPTIONS = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
 
@@ -27,9 +31,46 @@ def register() -> None:
     update_registered_converter(
         SimpleImputer, "SklearnSimpleImputer", null_text.simple_imputer_shapes, null_text.convert_simple_imputer
     )
+    _register_transformers(update_registered_converter)
     _register_hist_gradient_boosting(update_registered_converter)
     _register_lightgbm(update_registered_converter)
     _register_xgboost(update_registered_converter)
+    _register_neural_network(update_registered_converter)
+
+
+def _register_transformers(update: Any) -> None:
+    from skl2onnx.operator_converters.feature_selection import convert_sklearn_feature_selection
+    from skl2onnx.shape_calculators.feature_selection import calculate_sklearn_select
+
+    update(Formula, "RaygateFormula", arithmetic.formula_shapes, arithmetic.convert_formula)
+    update(Clipped, "RaygateClipped", arithmetic.clipped_shapes, arithmetic.convert_clipped)
+    update(
+        CorrelationFilter,
+        "RaygateCorrelationFilter",
+        calculate_sklearn_select,
+        convert_sklearn_feature_selection,
+    )
+
+
+def _register_neural_network(update: Any) -> None:
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+
+    update(
+        NeuralNetworkClassifier,
+        "RaygateNeuralNetworkClassifier",
+        calculate_linear_classifier_output_shapes,
+        neural_network.convert_classifier,
+        options=_CLASSIFIER_OPTIONS,
+    )
+    update(
+        NeuralNetworkRegressor,
+        "RaygateNeuralNetworkRegressor",
+        calculate_linear_regressor_output_shapes,
+        neural_network.convert_regressor,
+    )
 
 
 def _register_hist_gradient_boosting(update: Any) -> None:
@@ -88,11 +129,14 @@ def _register_xgboost(update: Any) -> None:
     )
     from xgboost import XGBClassifier, XGBRegressor
 
-    update(
-        XGBClassifier,
-        "XGBoostXGBClassifier",
-        calculate_linear_classifier_output_shapes,
-        convert_xgboost,
-        options=_CLASSIFIER_OPTIONS,
-    )
+    from deployments.runtime.transformers.labelled_xgboost import LabelledXGBClassifier
+
+    for classifier in (XGBClassifier, LabelledXGBClassifier):
+        update(
+            classifier,
+            f"XGBoost{classifier.__name__}",
+            calculate_linear_classifier_output_shapes,
+            convert_xgboost,
+            options=_CLASSIFIER_OPTIONS,
+        )
     update(XGBRegressor, "XGBoostXGBRegressor", calculate_linear_regressor_output_shapes, convert_xgboost)

@@ -10,6 +10,9 @@ from deployments.contracts.errors import PackagingFailed
 from deployments.contracts.package import Task
 
 SCALES = True
+TAKES_NULLS = False
+SEVERAL_TARGETS = False
+INTERPRETABILITY = "high"
 
 
 def estimator(task: Task, parameters: dict[str, Any], seed: int) -> LogisticRegression:

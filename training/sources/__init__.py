@@ -6,9 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from training.sources.csv import CsvFile
-from training.sources.parquet import ParquetFile
-from training.sources.rdatasets import RDataset
+from training.sources.feast import FeastFeatures
+from training.sources.table import Table
 
-Source = Annotated[RDataset | CsvFile | ParquetFile, Field(discriminator="kind")]
-"""One of the kinds; the field ``kind`` tells which."""
+Source = Annotated[Table | FeastFeatures, Field(discriminator="kind")]
+"""A table, or a table with features from a feature store beside it."""

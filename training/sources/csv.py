@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from deployments.contracts.errors import PackagingFailed
+from training.sources.location import Location, opened
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 class CsvFile(BaseModel):
-    """A CSV file; a relative path counts from where the command runs."""
+    """A CSV file with a line of names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["csv"]
-    path: Path
+    path: Location
 
     def read(self) -> pd.DataFrame:
         """Return the rows.
 
         Raises:
-            PackagingFailed: There is no such file, or it is not CSV.
+            SourceUnavailable: There is no such file, or it is not CSV.
         """
         import pandas as pd
 
-        try:
-            return pd.read_csv(self.path)
-        except (OSError, ValueError) as error:
-            raise PackagingFailed(f"data file {self.path}", str(error)) from error
+        with opened(self.path) as stream:
+            return pd.read_csv(stream)

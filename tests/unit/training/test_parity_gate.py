@@ -11,9 +11,10 @@ from xgboost import XGBClassifier
 from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.package import InferencePath
 from deployments.runtime import columns as columnar
+from deployments.runtime import edge_rows
 from deployments.runtime.compiled import CompiledModel
 from deployments.runtime.native import NativeModel
-from training import compilation, edge_rows, families, parity, preprocessing, served_model
+from training import compilation, fitting, parity, served_model
 
 NUMBERS = ["Seniority", "Time", "Age", "Expenses", "Income", "Assets", "Debt", "Amount", "Price"]
 TEXTS = ["Home", "Marital", "Records", "Job"]
@@ -26,12 +27,11 @@ def fitted(pipeline, credit, schema):
 
 
 def ours(family, credit, schema, **parameters):
-    module = families.family(family)
-    estimator = module.estimator(credit.task, parameters, seed=1)
-    return fitted(preprocessing.pipeline(schema, estimator, module.SCALES), credit, schema)
+    subject = fitting.Subject(family, parameters, schema, credit, seed=1)
+    return fitted(fitting.unfitted(subject, {}), credit, schema)
 
 
-@pytest.fixture(scope="module", params=["logistic_regression", "lightgbm"])
+@pytest.fixture(scope="module", params=["logistic_regression", "lightgbm", "random_forest", "xgboost"])
 def model(request, credit, credit_schema):
     return ours(request.param, credit, credit_schema)
 

