@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,29 +13,62 @@ import httpx
 from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import (
     DeployFailed,
-    FieldProblem,
     InvalidDocument,
+    NothingToSwitchBack,
     RaygateError,
     TrafficNotApplied,
     UnknownEndpoint,
 )
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.traffic_policy import GatewayConfig
-from deployments.rollout import policy, serve_config
+from deployments.rollout import capacity, endpoint_difference, policy
 from deployments.rollout.apply import Applier
 from deployments.rollout.dashboard_target import DashboardTarget
 from deployments.rollout.endpoint_store import EndpointStore, WantedEndpoint
-from deployments.rollout.serve_config import Platform, Pool, ServeConfig
+from deployments.rollout.errors import EndpointChanged
+from deployments.rollout.serve_config import Pool
+from deployments.rollout.sqlite_rollout_store import SqliteRolloutStore
 from deployments.runtime import document as documents
-from deployments.runtime import package
-from deployments.runtime.model_store import ModelStore
+from ray_apps.admission import Admission
+from ray_apps.local.lock import aside
+from ray_apps.local.places import Places
+from ray_apps.served_pools import local_platform
 from ray_apps.settings import Settings
 
 Progress = Callable[[str], None]
+SWITCH = "switch"
+"""How the history names a change of all traffic to one version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What applying a file would change.
+
+    Attributes:
+        in_words: A sentence for each change of what is wanted.
+        configs: Lines of Serve's configs, by application; also what somebody changed by hand.
+        superfluous: Applications that would be removed.
+    """
+
+    in_words: tuple[str, ...]
+    configs: Mapping[str, str]
+    superfluous: tuple[str, ...]
 
 
 def _silent(message: str) -> None:
     """Show nothing."""
+
+
+def local_applier(settings: Settings) -> Applier:
+    """What makes the local stack run what is wanted."""
+    target = DashboardTarget(settings.dashboard_url, settings.metrics_url)
+    rollouts = SqliteRolloutStore(settings.control_database)
+    return Applier(
+        target,
+        local_platform(settings),
+        waiting=lambda: capacity.waiting(rollouts.rollouts()),
+        aside=lambda: aside(Places(settings.state).lock_file),
+    )
 
 
 class LocalControl:
@@ -43,34 +76,64 @@ class LocalControl:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.store = EndpointStore(settings.state / "endpoints.db")
-        self._models = ModelStore(settings.models)
-        target = DashboardTarget(settings.dashboard_url, settings.metrics_url)
-        self._applier = Applier(target, local_platform(settings))
+        self.store = EndpointStore(settings.control_database)
+        self._admission = Admission(settings, self.store)
+        self._applier = local_applier(settings)
 
     def apply(self, endpoint: Path, progress: Progress = _silent) -> None:
         """Serve what an endpoint file says; blocks until it is in force.
 
-        Applying an unchanged file moves no traffic: an override of the weights stays. It does repair what Serve
-        does not run and should. Other endpoints are left alone, whatever state they are in.
+        Applying an unchanged file moves no traffic: an override of the weights stays, and so does a
+        challenger that a retraining has added. It does repair what Serve does not run and should. Other endpoints
+        are left alone, whatever state they are in.
 
         Raises:
             InvalidDocument: The file, or a version of it is not in the model store.
             DeployFailed: A pool did not come up; the split is what it was.
+            RolloutRunning: The file has changed, and a rollout of the endpoint is under way.
+            ApprovalRequired: A version of high risk would get requests that nobody approved.
+            EndpointChanged: Somebody else changed the endpoint while the pools came up.
             TrafficNotApplied: The stack is not up, or did not take the policies over.
         """
-        document = documents.read(endpoint, ModelEndpoint)
-        wanted = self.store.endpoints()
-        _one_endpoint_a_model(document, wanted, str(endpoint))
-        pools = pools_of(document, self._models, str(endpoint))
-        before = wanted.get(document.name)
-        self._applier.bring_up(pools, progress)
-        if before is None or before.document != document:
-            made = policy.from_document(document, self.store.last_epoch() + 1, before.policy if before else None)
-            after = WantedEndpoint(document, before.generation + 1 if before else 1, made)
-            wanted = {**wanted, document.name: after}
+        self.apply_document(documents.read(endpoint, ModelEndpoint), str(endpoint), progress)
+
+    def apply_document(
+        self, document: ModelEndpoint, source: str, progress: Progress = _silent, *, by_owner: bool = True
+    ) -> None:
+        """Serve what an endpoint document says; see ``apply``.
+
+        One that its owner applied last changes nothing, whatever was put in its place since; one that is not its
+        owner's (``by_owner``) takes the place of the document in force and leaves the owner's remembered.
+        """
+        first = self._admission.intend(document, source)
+        self._applier.bring_up(first.pools, progress)
+        intended = self._admission.intend(document, source)  # anew: others were let in while the pools came up
+        if intended.is_changed:
+            if intended.before != first.before:
+                raise EndpointChanged(document.name)
+            after = intended.after
             self.store.decide(after, "apply", {"weights": _readable(after)}, datetime.now(UTC))
-        self._applier.switch(pools, _gateway_config(wanted), progress)
+        if by_owner:  # after the decision: who is killed between the two applies again, and it is one
+            self.store.keep_owners_file(document)
+        self._applier.switch(intended.pools, gateway_config(intended.wanted), progress)
+
+    def wanted(self) -> Mapping[str, WantedEndpoint]:
+        """What is wanted of every endpoint, by name."""
+        return self.store.endpoints()
+
+    def difference(self, document: ModelEndpoint, source: str) -> Difference:
+        """What applying a document would change; nothing is changed.
+
+        Raises:
+            RaygateError: What ``apply`` would refuse, and a stack that is not up.
+        """
+        intended = self._admission.intend(document, source)
+        gateway = gateway_config(intended.wanted)
+        return Difference(
+            in_words=endpoint_difference.in_words(intended.before, intended.after),
+            configs=self._applier.drift(intended.pools, gateway),
+            superfluous=self._applier.superfluous(gateway),
+        )
 
     def restore(self, progress: Progress = _silent) -> bool:
         """Serve again what was served before a restart; False if nothing ever was.
@@ -88,7 +151,7 @@ class LocalControl:
         failures: list[RaygateError] = []
         for name, endpoint in wanted.items():
             try:
-                pools += pools_of(endpoint.document, self._models, name)
+                pools += self._admission.pools(endpoint.document, name)
             except InvalidDocument as error:
                 failures.append(error)
         try:
@@ -96,7 +159,7 @@ class LocalControl:
         except DeployFailed as error:
             failures.append(error)
             pools = self._bring_up_one_by_one(pools, progress)
-        self._applier.switch(pools, _gateway_config(wanted), progress)
+        self._applier.switch(pools, gateway_config(wanted), progress)
         if failures:
             raise failures[0]
         return True
@@ -107,35 +170,70 @@ class LocalControl:
         Raises:
             UnknownEndpoint: Nothing of that name was applied.
             UnknownVersion: A version is not one of the endpoint's.
+            RolloutRunning: A rollout moves the weights.
+            ApprovalRequired: A version of high risk would get requests that nobody approved.
             ValueError: The weights do not add up to 100.
             TrafficNotApplied: A pool that is to get traffic does not run (nothing was recorded then), or the
                 gateways did not follow.
         """
+        self._set_weights(name, weights, "traffic", progress)
+
+    def switch(self, name: str, version: Version, progress: Progress = _silent) -> None:
+        """Send all of an endpoint's traffic to one version: blue to green, in one step.
+
+        Raises:
+            RaygateError: See ``set_traffic``.
+        """
+        self._set_weights(name, {version: 100.0}, SWITCH, progress)
+
+    def switch_back(self, name: str, progress: Progress = _silent) -> dict[Version, float]:
+        """Give an endpoint the weights that it had before it was last switched.
+
+        Returns:
+            The weights.
+
+        Raises:
+            NothingToSwitchBack: It was never switched.
+            RaygateError: See ``set_traffic``.
+        """
+        switched = next((made for made in reversed(self.store.history(name)) if made.action == SWITCH), None)
+        if switched is None:
+            raise NothingToSwitchBack(name)
+        before = _weights_of(switched.detail["before"])
+        self._set_weights(name, before, SWITCH, progress)
+        return before
+
+    def _set_weights(self, name: str, weights: Mapping[Version, float], action: str, progress: Progress) -> None:
         wanted = self.store.endpoints()
         if name not in wanted:
             raise UnknownEndpoint(name, tuple(wanted))
+        self._admission.check_owned(name)
         before = wanted[name]
         made = policy.with_weights(before.policy, weights, self.store.last_epoch() + 1)
+        self._admission.check_approved(made)
         self._applier.check_up({str(ModelVersion(made.model, version)) for version, _ in made.slots})
         after = WantedEndpoint(before.document, before.generation, made)
-        self.store.decide(after, "traffic", {"weights": _readable(after)}, datetime.now(UTC))
-        self._applier.switch([], _gateway_config({**wanted, name: after}), progress)
+        detail: dict[str, object] = {"weights": _readable(after), "before": _readable(before)}
+        self.store.decide(after, action, detail, datetime.now(UTC))
+        self._applier.switch([], gateway_config({**wanted, name: after}), progress)
 
     def delete(self, name: str, progress: Progress = _silent) -> None:
         """Serve an endpoint no more: its traffic ends first, then its pools; packages and history stay.
 
         Raises:
             UnknownEndpoint: Nothing of that name was applied, and nothing of it runs.
+            RolloutRunning: A rollout of it is under way.
             TrafficNotApplied: The stack is not up (nothing was recorded then), or the gateways did not follow;
                 deleting again finishes it.
         """
         wanted = self.store.endpoints()
         if name not in wanted and name not in self._applier.served_endpoints():
             raise UnknownEndpoint(name, tuple(wanted))
+        self._admission.check_owned(name)
         self._applier.check_up(set())
         if name in wanted:
             self.store.forget(wanted.pop(name), datetime.now(UTC))
-        self._applier.switch([], _gateway_config(wanted), progress)
+        self._applier.switch([], gateway_config(wanted), progress)
 
     def wait_ready(
         self, timeout_s: float = 60.0, progress: Progress = _silent, endpoint: str | None = None
@@ -178,82 +276,14 @@ def _ready_endpoints(response: httpx.Response) -> set[str]:
     return {found["model_id"] for found in response.json().get("endpoints", []) if found["ready"]}
 
 
-def serve_config_of(endpoint: Path, settings: Settings, platform: Platform, models: str) -> ServeConfig:
-    """The Serve config of one endpoint file for another cluster.
-
-    Args:
-        endpoint: The endpoint file.
-        settings: Its model store holds the packages, of which the digests are taken.
-        platform: The cluster.
-        models: Root of the file store as the cluster's pods see it.
-
-    Raises:
-        InvalidDocument: The file, or a version of it is not in the model store.
-    """
-    document = documents.read(endpoint, ModelEndpoint)
-    store = ModelStore(settings.models)
-    pools = [
-        replace(pool, package_directory=f"{models}/{pool.name.model}/v{pool.name.version}")
-        for pool in pools_of(document, store, str(endpoint))
-    ]
-    gateway = GatewayConfig(endpoints=(policy.from_document(document, 1),))
-    return serve_config.build(platform, pools, gateway)
-
-
-def local_platform(settings: Settings) -> Platform:
-    """This machine, as the Serve config sees it."""
-    return Platform(
-        environment=settings.environment,
-        host=settings.host,
-        http_port=settings.http_port,
-        metrics_port=settings.metrics_port,
-        gateway_replicas=settings.gateway_replicas,
-    )
-
-
-def pools_of(document: ModelEndpoint, models: ModelStore, source: str) -> list[Pool]:
-    """The pools of an endpoint's versions, each with the digest of the package in the store.
-
-    Raises:
-        InvalidDocument: The store does not hold a version; names those that it holds.
-    """
-    known = models.versions(document.spec.model)
-    missing = tuple(
-        FieldProblem(
-            f"spec.versions[{position}].version",
-            f"{document.spec.model} {served.version} is not in the model store {models.root}; "
-            f"there: {', '.join(map(str, known)) or 'no version of it'}",
-        )
-        for position, served in enumerate(document.spec.versions)
-        if served.version not in known
-    )
-    if missing:
-        raise InvalidDocument(source, missing)
-    pools = []
-    for served in document.spec.versions:
-        directory = models.find(document.spec.model, served.version)
-        pools.append(
-            Pool(
-                name=ModelVersion(document.spec.model, served.version),
-                package_directory=str(directory),
-                digest=package.digest_of(directory),
-                scaling=served.scaling,
-                resources=served.resources,
-            )
-        )
-    return pools
-
-
-def _gateway_config(wanted: Mapping[str, WantedEndpoint]) -> GatewayConfig:
+def gateway_config(wanted: Mapping[str, WantedEndpoint]) -> GatewayConfig:
+    """What the gateways are to be told: the policies of all endpoints."""
     return GatewayConfig(endpoints=tuple(endpoint.policy for endpoint in wanted.values()))
 
 
-def _one_endpoint_a_model(document: ModelEndpoint, wanted: Mapping[str, WantedEndpoint], source: str) -> None:
-    """A pool is named for its model version, so two endpoints cannot serve one model."""
-    for other in wanted.values():
-        if other.document.name != document.name and other.document.spec.model == document.spec.model:
-            problem = f"{document.spec.model} is served by the endpoint {other.document.name} already"
-            raise InvalidDocument(source, (FieldProblem("spec.model", problem),))
+def _weights_of(readable: object) -> dict[Version, float]:
+    assert isinstance(readable, dict)
+    return {Version.parse(version): weight for version, weight in readable.items() if weight > 0}
 
 
 def _readable(wanted: WantedEndpoint) -> dict[str, float]:

@@ -2,22 +2,75 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
+from datetime import UTC, datetime
+from threading import Thread
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ray import serve
 from ray.serve import Application
 
+from deployments.access.access import Access
+from deployments.access.policy import AccessPolicy
+from deployments.access.roles import Permission
+from deployments.batch.policy import Origin
+from deployments.contracts import feedback_totals
+from deployments.contracts.distributions import PackageKey
 from deployments.contracts.errors import FieldProblem, InvalidDocument
 from deployments.contracts.snapshot import GatewaySnapshot
+from deployments.contracts.wire import PoolDescription
+from deployments.gateway.asgi import Application as AsgiApplication
+from deployments.gateway.asgi import Guard
+from deployments.logs import setup as logs
 from monitoring import intake, metrics_route
+from monitoring.drift.limits import DriftLimits
+from monitoring.drift.watch import DriftWatch
+from monitoring.drift_exporter import DriftExporter
 from monitoring.exporter import WindowExporter, weights_in_force
 from monitoring.metrics_server import MetricsServer
+from monitoring.push import Push
+from monitoring.quality.label_store import LabelStore
+from monitoring.quality.watch import QualityWatch
+from monitoring.quality_exporter import QualityExporter
+from monitoring.sliding import Span
 from monitoring.window import Window
+from ray_apps import window_recall
+from ray_apps.drift_reports import DriftReports
+from ray_apps.pool_descriptions import PoolDescriptions
 
 APPLICATION = "raygate-monitor"
 ROUTE_PREFIX = "/monitor"
+_log = logging.getLogger("raygate.monitor")
+
+
+class DriftArguments(BaseModel):
+    """When and from where on drift is told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    psi_warning: float = Field(0.1, gt=0, description="Population stability index that is worth a look")
+    psi_critical: float = Field(0.25, gt=0, description="The same that calls for action; above the warning")
+    window_seconds: float = Field(3600.0, ge=10, description="Length of the sliding window")
+    look_seconds: float = Field(15.0, gt=0, description="Pause between two looks")
+
+    recall_seconds: float = Field(
+        45.0, ge=0, description="After a start until the log is read for what was missed: rows come late into it"
+    )
+
+    def limits(self) -> DriftLimits:
+        """The limits.
+
+        Raises:
+            InvalidLimits: The warning is not below the critical index.
+        """
+        return DriftLimits(self.psi_warning, self.psi_critical)
+
+    def span(self) -> Span:
+        """The sliding window, in sixty steps."""
+        return Span(self.window_seconds, self.window_seconds / 60)
 
 
 class MonitorArguments(BaseModel):
@@ -27,7 +80,11 @@ class MonitorArguments(BaseModel):
 
     metrics_port: int = Field(9090, ge=0, le=65535, description="Prometheus text at /metrics; 0 takes a free port")
     environment: str = Field("local", min_length=1, description="Value of the `environment` label of every metric")
+    access: AccessPolicy = Field(description="Who may read the series on the API's port")
     host: str = Field("127.0.0.1", min_length=1, description="Address that the metrics port listens on")
+    drift: DriftArguments = Field(DriftArguments(), description="Judgement of features and scores")
+    push_gateway: Origin | None = Field(None, description="Base URL of a push gateway; None pushes nothing")
+    request_log: str = Field("", description="Root of the prediction log, for labels; empty joins none")
 
     @classmethod
     def read(cls, args: dict[str, Any]) -> MonitorArguments:
@@ -46,29 +103,82 @@ class MonitorArguments(BaseModel):
             raise InvalidDocument(f"arguments of {APPLICATION}", problems) from error
 
 
-@serve.deployment(name="Monitor", num_replicas=1, max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0.1})
-@serve.ingress()
 class Monitor:
     """One replica adds up what all gateways count.
 
-    Its restart loses nothing: gateways send cumulative figures. Everything here runs on the replica's event
-    loop and takes microseconds; scrapes are answered from threads.
+    Its restart loses nothing that was counted: gateways send cumulative figures, and the sliding window of drift
+    is recalled from the prediction log. What runs on the replica's event loop takes microseconds; drift is judged,
+    and scrapes are answered, in threads.
     """
 
     def __init__(self, arguments: dict[str, Any]) -> None:
+        logs.configure("monitor")
         settings = MonitorArguments.read(arguments)
         self._window = Window()
         self._registry = WindowExporter(lambda: self._window, time.monotonic, settings.environment).registry()
+        self._drift = DriftWatch(settings.drift.limits(), settings.drift.span())
+        self._look_seconds = settings.drift.look_seconds
+        self._recall_seconds: float | None = settings.drift.recall_seconds if settings.request_log else None
+        self._log, self._span = settings.request_log, settings.drift.span()
+        self._began, self._began_at = time.monotonic(), datetime.now(UTC)
+        self._looking: asyncio.Task[None] | None = None
+        self._pools = PoolDescriptions()
+        self._reports = DriftReports(settings.request_log)
+        self._registry.register(DriftExporter(lambda: self._drift.judged, settings.environment))
+        self._quality = QualityWatch(LabelStore(settings.request_log) if settings.request_log else None)
+        self._registry.register(QualityExporter(self._quality, settings.environment))
         self._server = MetricsServer(self._registry, settings.host, settings.metrics_port)
         self._server.start()
+        self._push = settings.push_gateway and Push(settings.push_gateway, self._registry, settings.environment)
+        if self._push:
+            self._push.start()
+        self._access = Access.open(settings.access)
+        # Reading keys may wait for a store; until then nobody is let in, and figures are taken all the same.
+        Thread(target=self._access.start, name="access", daemon=True).start()
 
-    async def record(self, snapshot: dict[str, Any]) -> None:
+    async def record(self, snapshot: dict[str, Any]) -> dict[str, Any]:
         """Take over one gateway's cumulative figures (``GatewaySnapshot.to_plain``).
+
+        Returns:
+            Feedback of all gateways, by model and version: a bandit in each gateway moves by the same counts
+            (``contracts.feedback_totals``).
 
         Raises:
             WireMismatch: The gateway speaks another snapshot contract.
         """
         self._window = self._window.after(intake.read(snapshot), time.monotonic())
+        if self._looking is None:  # the first call comes on the loop that the constructor did not have
+            self._looking = asyncio.create_task(self._look())
+        return feedback_totals.to_plain(self._window.totals().versions)
+
+    async def _look(self) -> None:
+        """Judge drift and quality again and again, in a thread beside the gateways' calls."""
+        while True:
+            await asyncio.sleep(self._look_seconds)
+            try:
+                observed = await asyncio.to_thread(self._window.observed)
+                await self._pools.learn(observed.keys())
+                packages = self._pools.known
+                references = {key: described.reference for key, described in packages.items()}
+                await self._recall(packages)
+                await asyncio.to_thread(self._drift.look, observed, references, time.monotonic())
+                self._reports.look(self._drift.judged, packages, datetime.now(UTC))
+                metadata = {key: described.metadata for key, described in packages.items()}
+                await asyncio.to_thread(self._quality.look, self._drift.window, metadata, datetime.now(UTC))
+            except Exception:  # figures of the past stay; the next look comes
+                _log.exception("drift and quality could not be judged")
+
+    async def _recall(self, packages: dict[PackageKey, PoolDescription]) -> None:
+        """Once, some time after the start: take the rows of the window that nobody listened to out of the log."""
+        if self._recall_seconds is None or time.monotonic() - self._began < self._recall_seconds:
+            return
+        self._recall_seconds = None  # one attempt: a log that cannot be read costs an hour's window, and no more
+        past = await asyncio.to_thread(
+            window_recall.points, self._log, packages, self._began_at, self._began, self._span
+        )
+        self._drift.recall(past)
+        rows = sum(distributions.rows for distributions in past[-1].observed.values()) if past else 0
+        _log.info("%s rows of the window were recalled from the prediction log", rows)
 
     async def snapshot(self) -> dict[str, Any]:
         """All gateways added up, in the shape of one gateway's snapshot; weights and epochs are the live ones'."""
@@ -78,25 +188,32 @@ class Monitor:
         for heard in live:
             for endpoint, epoch in heard.snapshot.policy_epochs.items():
                 epochs[endpoint] = max(epoch, epochs.get(endpoint, epoch))
+        totals = window.totals()
         merged = GatewaySnapshot(
             gateway=",".join(heard.snapshot.gateway for heard in live),
             sequence=0,
             sent=time.time(),
             policy_epochs=epochs,
             weights=weights_in_force(live),
-            versions=window.totals(),
+            versions=totals.versions,
+            figures=totals.figures,
         )
         return merged.to_plain()
 
-    def __serve_build_asgi_app__(self) -> metrics_route.Application:
-        """What answers under the route prefix."""
-        return metrics_route.build(self._registry)
+    def __serve_build_asgi_app__(self) -> AsgiApplication:
+        """What answers under the route prefix, on the port of the API: for callers that may."""
+        return Guard(metrics_route.build(self._registry), self._access, Permission.READ_HEALTH_DETAILS)
 
     def __del__(self) -> None:
         # A constructor that raised has no server.
-        server = getattr(self, "_server", None)
-        if server is not None:
-            server.stop()
+        for running in (getattr(self, "_server", None), getattr(self, "_push", None)):
+            if running:
+                running.stop()
+
+
+MonitorDeployment: Any = serve.deployment(
+    name="Monitor", num_replicas=1, max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0.1}
+)(serve.ingress()(Monitor))
 
 
 def build(args: dict[str, Any]) -> Application:
@@ -105,6 +222,5 @@ def build(args: dict[str, Any]) -> Application:
     Raises:
         InvalidDocument: An argument is unknown or out of range.
     """
-    deployment: Any = Monitor  # the decorator's annotations hide that this is a serve.Deployment
-    application: Application = deployment.bind(MonitorArguments.read(args).model_dump())
+    application: Application = MonitorDeployment.bind(MonitorArguments.read(args).model_dump())
     return application

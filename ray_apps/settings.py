@@ -4,8 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from deployments.access.policy import Mode
+from deployments.batch.policy import BatchPolicy
+from deployments.contracts.environment import Environment
+from deployments.contracts.secret_reference import SecretReference
+
+
+class CacheConfig(BaseModel):
+    """The result cache: ``CACHE_CONFIG='{"enable": true, "ttl": 3600}'``.
+
+    Attributes:
+        enable: Whether endpoints that do not say so are cached.
+        ttl: Seconds for which a result is good.
+        entries: Rows that a cache in memory keeps.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enable: bool = False
+    ttl: float = Field(3600.0, gt=0)
+    entries: int = Field(10_000, ge=1)
 
 
 class Settings(BaseSettings):
@@ -24,17 +45,68 @@ class Settings(BaseSettings):
     ray_port: int = Field(6379, description="Ray's GCS")
     ray_client_port: int = Field(10001, description="Ray client server")
     metrics_port: int = Field(9090, validation_alias="METRICS_PORT", description="Prometheus text at /metrics")
+    push_gateway: str = Field("", description="Base URL of a Prometheus push gateway; empty pushes nothing")
     haproxy_metrics_port: int = Field(9101, description="HAProxy's own metrics")
     haproxy_stats_port: int = Field(8404, description="HAProxy's statistics page")
     replica_port_base: int = Field(30000, description="First of the ports that gateway replicas listen on")
     gateway_replicas: int = Field(1, description="Replicas of the ingress; on two cores one coalesces best")
     mlflow_port: int = Field(5000, description="MLflow's web page")
-    log_level: str = Field("INFO", validation_alias="LOG_LEVEL")
+    log_level: str = Field("INFO", validation_alias="LOG_LEVEL", description="Least level that a process writes")
+    event_share: float = Field(
+        0.01, ge=0, le=1, description="Share of predictions that gateways write to their own log; 0 writes none"
+    )
     model_path: Path | None = Field(
         None,
         validation_alias="MODEL_PATH",
         description="File store <MODEL_PATH>/<name>/v<version>; default models/",
     )
+    access: Mode = Field(
+        Mode.KEYS, description="keys asks every caller for a credential; insecure-local asks nobody"
+    )
+    access_store: str | None = Field(
+        None, description="URI of API keys and audit, or env:NAME, file:/path; default a SQLite file"
+    )
+    audit_store: str | None = Field(
+        None,
+        description="URI of a database that every decision is carried to, or env:NAME, file:/path; default the"
+        " access store where that is set, else none",
+    )
+    access_policy: Path | None = Field(
+        None, description="YAML file of an access policy (token issuers, limits); default: API keys alone"
+    )
+    api_key: str | None = Field(None, description="What this machine's commands send; default the local key")
+    log_uri: str | None = Field(
+        None, description="Root of the prediction log: directory or s3://bucket/prefix; empty writes none"
+    )
+    log_keys: str | None = Field(
+        None, description="env:NAME or file:/path of the keys for personal data; default a file of the stack"
+    )
+    cache: str = Field("memory:", description="Result cache: memory:, or env:NAME, file:/path of a Redis URI")
+    cache_config: CacheConfig = Field(
+        CacheConfig(), validation_alias="CACHE_CONFIG", description="Cache of endpoints that do not say"
+    )
+    batch: BatchPolicy = Field(BatchPolicy(), description="Batch scoring: where callers may read and write")
+    retraining_seconds: float = Field(30.0, gt=0, description="Pause between two looks at whether to retrain")
+    tls_certificate: Path | None = Field(None, description="PEM chain; with it the API is served over TLS too")
+    tls_key: Path | None = Field(None, description="PEM private key of the certificate")
+    control_port: int = Field(8001, description="Admin API of the controller, on this machine only")
+    environments: dict[str, Environment] = Field(
+        default_factory=dict, description="Controllers of other environments by name, for `raygate promote --to`"
+    )
+    registry_secret: SecretReference | None = Field(
+        None, description="env:NAME or file:/path of the secret of MLflow's webhooks; without one none is taken"
+    )
+    evidence_url: str | None = Field(
+        None, description="Prometheus whose series judge rollouts; default: the stack's own monitor"
+    )
+    prometheus_url: str | None = Field(
+        None, description="Prometheus that the queries of rollouts are put to; default the one that judges them"
+    )
+    pool_grace_seconds: float = Field(
+        60.0, ge=0, description="For so long the pool of a version stays up that nobody is sent to any more"
+    )
+    https_host: str = Field("0.0.0.0", description="Address of the TLS listener")
+    https_port: int = Field(8443, description="Port of the TLS listener")
     tracking_uri: str | None = Field(
         None, validation_alias="MLFLOW_TRACKING_URI", description="MLflow server; default a SQLite file"
     )
@@ -48,6 +120,41 @@ class Settings(BaseSettings):
     def models(self) -> Path:
         """Root of the file store of model packages."""
         return (self.model_path or self.state / "models").resolve()
+
+    @property
+    def query_url(self) -> str | None:
+        """Base URL of the Prometheus that queries of rollouts are put to; None if there is none."""
+        return self.prometheus_url or self.evidence_url
+
+    @property
+    def key_store(self) -> str:
+        """URI of API keys and audit."""
+        return self.access_store or f"sqlite:///{self.state / 'access.db'}"
+
+    @property
+    def decision_store(self) -> str | None:
+        """URI of the database that decisions are carried to, or a reference to it; None carries them nowhere."""
+        return self.audit_store or self.access_store
+
+    @property
+    def key_file(self) -> Path:
+        """The local key, readable by its owner alone."""
+        return self.state / "local.key"
+
+    @property
+    def control_database(self) -> Path:
+        """What is wanted, rollouts and every decision."""
+        return self.state / "endpoints.db"
+
+    @property
+    def control_url(self) -> str:
+        """Base URL of the controller's admin API."""
+        return f"http://127.0.0.1:{self.control_port}"
+
+    @property
+    def prediction_log(self) -> str:
+        """Root of the prediction log, or empty."""
+        return str(self.state / "prediction-log") if self.log_uri is None else self.log_uri
 
     @property
     def mlflow_uri(self) -> str:
@@ -64,6 +171,12 @@ class Settings(BaseSettings):
         """Base URL of the API as a client on this machine reaches it."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "") else self.host
         return f"http://{host}:{self.http_port}"
+
+    @property
+    def tls_url(self) -> str:
+        """Base URL of the API over TLS."""
+        host = "127.0.0.1" if self.https_host in ("0.0.0.0", "") else self.https_host
+        return f"https://{host}:{self.https_port}"
 
     @property
     def dashboard_url(self) -> str:

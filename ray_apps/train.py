@@ -3,68 +3,132 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-
-from rich.console import Console
-from rich.markup import escape
+from typing import TYPE_CHECKING
 
 from deployments.contracts.errors import RaygateError
+from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
+from deployments.runtime.signature import SigningKey
+from deployments.runtime.signing_keys import KeyDirectory
+from ray_apps import ray_connection
+from ray_apps.cli import training_report
+from ray_apps.job_log import JobLog
 from ray_apps.settings import Settings
 from training import config as training_config
 from training import run
+from training.places import Places
 from training.registry import Registry
+
+if TYPE_CHECKING:
+    from training.check import Checked
+    from training.cross_validation import Judged
+
+FOLDS = 5
 
 
 def train(config_file: Path, settings: Settings, progress: Callable[[str], None]) -> list[run.Outcome]:
     """Train, or reuse, every version of a training document.
 
-    Ray is joined or started only if there is something to search.
+    Ray is joined or started only if there is something to search, or rows for several machines.
 
     Raises:
         RaygateError: The document is wrong, or a version cannot be packaged.
     """
-    places = run.Places(
+    places = places_of(settings)
+    config = training_config.read(config_file)
+    outcomes = run.train(config, places, progress)
+    if len(outcomes) > 1 and not all(outcome.reused for outcome in outcomes):
+        _describe(config.model, places)
+    return outcomes
+
+
+def places_of(settings: Settings) -> Places:
+    """Where runs of this state directory put things.
+
+    Raises:
+        KeyUnusable: There is a key that signs packages, but it cannot be used.
+    """
+    return Places(
         store=ModelStore(settings.models),
         registry=Registry(settings.mlflow_uri, settings.mlflow_artifacts),
-        connect=connect_to_ray,
+        searches=settings.state / "searches",
+        connect=ray_connection.connect,
+        signing_key=signing_key(settings),
     )
-    return run.train(training_config.read(config_file), places, progress)
 
 
-def connect_to_ray() -> None:
-    """Join the cluster of ``RAY_ADDRESS`` if it is set, else start a small one in this process."""
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # Ray would turn token authentication on by itself
-    import ray
+def _describe(model: str, places: Places) -> None:
+    """Put all versions of a model side by side where people look them up."""
+    from training import comparison
 
-    if ray.is_initialized():
-        return
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
-    else:
-        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    packages = [package.load(places.store.find(model, version)) for version in places.store.versions(model)]
+    places.registry.describe(model, comparison.markdown(comparison.compare(packages)))
+
+
+def signing_key(settings: Settings) -> SigningKey:
+    """The key that signs packages; on first use it is made.
+
+    Raises:
+        KeyUnusable: There is one, but it cannot be used.
+    """
+    keys = KeyDirectory(signing_keys_directory(settings))
+    if keys.active_id() is None:
+        keys.create()
+    key = keys.active()
+    assert key is not None
+    return key
+
+
+def signing_keys_directory(settings: Settings) -> Path:
+    """Where the keys of this state directory lie."""
+    return settings.state / "signing-keys"
+
+
+def check(config_file: Path) -> Checked:
+    """Read a training document and its data, and say what would be trained; nothing is.
+
+    Raises:
+        RaygateError: What would stop the run before it trains.
+    """
+    from training import check as checking
+
+    config = training_config.read(config_file)
+    if config.distributed:
+        ray_connection.connect()
+    return checking.check(config)
+
+
+def cross_validate(config_file: Path, repeats: int, progress: Callable[[str], None]) -> tuple[Judged, ...]:
+    """Judge the versions of a training document over all its rows in turn; nothing is packaged.
+
+    Raises:
+        RaygateError: The document or its data are wrong.
+    """
+    from training import cross_validation, data
+
+    config = training_config.read(config_file)
+    return cross_validation.judge(config, data.read(config), FOLDS, repeats, progress)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the job; the exit status is 0 if every version is there and registered."""
     parser = argparse.ArgumentParser(description="Train the versions that a document names.")
     parser.add_argument("--config", type=Path, required=True, help="training document (YAML)")
+    parser.add_argument("--check", action="store_true", help="read document and data, train nothing")
     options = parser.parse_args(arguments)
-    console = Console(stderr=True, highlight=False)
-    begin = time.monotonic()
-
-    def tell(line: str) -> None:
-        console.print(f"[dim]{time.monotonic() - begin:6.1f} s[/dim]  {escape(line)}", soft_wrap=True)
-
+    settings = Settings()
+    log = JobLog("training", settings.log_level)
     try:
-        train(options.config, Settings(), tell)
+        if options.check:
+            log.tell(f"{options.config} fits its data: {sum(check(options.config).rows)} rows")
+        else:
+            made = [outcome.package for outcome in train(options.config, settings, log.tell)]
+            training_report.show_packages(made)
     except RaygateError as error:
-        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
+        log.fail(error)
         return 1
     return 0
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deployments.contracts.errors import RaygateError
-from ray_apps.cli import console, stack_report
+from ray_apps.cli import callers_key, console, stack_report
 from ray_apps.local import first_predictions, life_cycle, mlflow_page, ray_cluster
-from ray_apps.local.lock import exclusive
+from ray_apps.local.lock import CommandRunning, exclusive
 from ray_apps.local.places import Places
 from ray_apps.local.run_state import Phase, RunningProcess, read_run
 from ray_apps.local.status import read_status
@@ -43,6 +43,9 @@ def up(
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the stack is ready.")] = False,
     mlflow: Annotated[bool, typer.Option(help="Start MLflow's web page as well.")] = True,
+    insecure_local: Annotated[
+        bool, typer.Option("--insecure-local", help="Ask nobody for a credential until the stack goes down.")
+    ] = False,
 ) -> None:
     """Start Ray on this machine, serve an endpoint, and stay until Ctrl-C."""
     settings = Settings()
@@ -51,7 +54,7 @@ def up(
             found = life_cycle.running_stack(settings)
             keep_up = not detach and (found is None or found.is_abandoned())
             if found is None:
-                _start(settings, file, train, mlflow)
+                _start(settings, file, train, mlflow, insecure_local)
             else:
                 console.say(f"The stack is up already, at {found.api_url}.")
                 _reapply(settings, file, train)
@@ -77,18 +80,19 @@ def status(
 def down() -> None:
     """Stop the stack on this machine; does nothing if it is not up."""
     settings = Settings()
-    with _terminated_like_interrupted(), exclusive(Places(settings.state).lock_file):
-        if not _stop(settings):
+    with _terminated_like_interrupted():
+        if not _stop_alone(settings):
             console.say("The stack was not up.")
 
 
-def _start(settings: Settings, file: Path | None, train: Path | None, mlflow: bool) -> None:
+def _start(settings: Settings, file: Path | None, train: Path | None, mlflow: bool, insecure_local: bool) -> None:
     """From nothing to ready; where that fails nothing is left running."""
     training = Training(settings, train) if train else None
     early = train is not None and looks_trained(train, settings.models)
     ports = life_cycle.prepare(settings, mlflow, console.say)
     try:
-        ray = life_cycle.start(settings, ports, mlflow)
+        ray = life_cycle.start(settings, ports, mlflow, insecure_local)
+        callers_key.prepare(settings)
         if training and early:
             training.ask_early()
         with console.step("Starting Ray"):
@@ -97,6 +101,9 @@ def _start(settings: Settings, file: Path | None, train: Path | None, mlflow: bo
         if mlflow:
             life_cycle.add_mlflow(settings)
         _serve_afresh(settings, file)
+        life_cycle.add_controller(settings)
+        if settings.tls_certificate:
+            life_cycle.add_tls(settings)
         _introduce(settings, file)
     except (Exception, KeyboardInterrupt):
         _stop(settings)
@@ -111,6 +118,7 @@ def _reapply(settings: Settings, file: Path | None, train: Path | None) -> None:
         from ray_apps.control import LocalControl
 
         _apply(LocalControl(settings), file)
+    life_cycle.add_controller(settings)
     _introduce(settings, file)
 
 
@@ -167,16 +175,19 @@ def _introduce(settings: Settings, file: Path | None) -> None:
     endpoint, stable = first_predictions.endpoint_and_stable(file)
     rows = first_predictions.sample_rows(settings.models, stable, _SAMPLE_ROWS)
     try:
-        stack_report.show_predictions(endpoint, first_predictions.send(settings.api_url, endpoint, rows))
+        headers = callers_key.headers(settings)
+        stack_report.show_predictions(endpoint, first_predictions.send(settings.api_url, endpoint, rows, headers))
     except RaygateError as error:  # a row for show is no reason to stop what serves
         console.warn(f"a row of the reference sample was not answered: {error}")
     stack_report.show_urls(_urls(settings))
-    console.say(f"\n{first_predictions.curl_line(settings.api_url, endpoint, rows[0])}\n")
+    line = first_predictions.curl_line(settings.api_url, endpoint, rows[0], callers_key.curl_option(settings))
+    console.say(f"\n{line}\n")
 
 
 def _urls(settings: Settings) -> dict[str, str]:
     urls = {
         "API": settings.api_url,
+        **({"API over TLS": settings.tls_url} if settings.tls_certificate else {}),
         "API docs": f"{settings.api_url}/docs",
         "Ray dashboard": settings.dashboard_url,
         "Metrics": settings.metrics_url,
@@ -193,18 +204,35 @@ def _keep(settings: Settings) -> None:
     console.say("Ctrl-C stops the stack.")
     try:
         while (run := read_run(run_file)) is not None and run.is_alive():
+            if run.phase is Phase.UP:
+                life_cycle.add_controller(settings)
             time.sleep(_WATCH_INTERVAL_S)
     except KeyboardInterrupt:
-        with exclusive(Places(settings.state).lock_file):
-            _stop(settings)
+        _stop_alone(settings)
         return
     if run is None or run.phase is Phase.STOPPING:
         console.say("The stack was stopped by `raygate down`.")
         return
     log = Places(settings.state).log("ray")
-    with exclusive(Places(settings.state).lock_file):
-        _stop(settings)
+    _stop_alone(settings)
     raise ray_cluster.failure("Ray", "ended by itself", log)
+
+
+def _stop_alone(settings: Settings) -> bool:
+    """Stop while no other command changes the stack; a reload that takes minutes is no reason to stay up.
+
+    Raises:
+        CommandRunning: Another command than the controller's own work holds the lock.
+    """
+    lock_file = Places(settings.state).lock_file
+    try:
+        with exclusive(lock_file):
+            return _stop(settings)
+    except CommandRunning:
+        if not life_cycle.stop_controller(settings):
+            raise
+    with exclusive(lock_file):  # the kernel has taken it from the controller
+        return _stop(settings)
 
 
 def _stop(settings: Settings) -> bool:

@@ -59,6 +59,12 @@ def status_document(status: StackStatus) -> dict[str, Any]:
         else {one.name: asdict(one) for one in status.applications},
         "weights": status.traffic.weights if status.traffic else None,
         "requests": status.traffic.requests if status.traffic else None,
+        "audit": None
+        if status.audit is None
+        else {
+            "waiting": status.audit.decisions,
+            "oldest": status.audit.oldest and status.audit.oldest.isoformat(),
+        },
     }
 
 
@@ -85,6 +91,9 @@ def show_status(status: StackStatus) -> None:
     out.print(ports)
     _show_applications(status)
     _show_traffic(status)
+    if status.audit is not None and status.audit.oldest is not None:
+        oldest = _time(status.audit.oldest.timestamp())
+        say(f"{status.audit.decisions} decisions wait for the audit's database, the oldest since {oldest}.")
 
 
 def _show_applications(status: StackStatus) -> None:

@@ -6,27 +6,37 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from deployments.contracts.model_version import ModelVersion, Version, model_name
+from deployments.contracts.package import RiskTier
 from deployments.runtime.model_store import ModelStore
-from deployments.runtime.package import ModelPackage
-from ray_apps.cli import console
+from ray_apps.cli import console, training_report
 from ray_apps.settings import Settings
-
-SHOWN = ("roc_auc", "brier", "r2", "mae")
-"""Metrics of the table; all of them are in the package and in MLflow."""
 
 
 def train(
     config: Annotated[Path, typer.Argument(help="Training document (YAML)", show_default=False)],
+    check: Annotated[bool, typer.Option("--check", help="Read document and data, train nothing")] = False,
+    cross_validate: Annotated[
+        int, typer.Option(min=0, help="Judge all rows in 5 folds, so many times over; package nothing")
+    ] = 0,
 ) -> None:
     """Train every version of a document that is not in the store yet, and register it in MLflow."""
     from ray_apps import train as job
 
+    if check:
+        with console.step(f"Checking {config}"):
+            checked = job.check(config)
+        training_report.show_checked(checked)
+        return
+    if cross_validate:
+        with console.step(f"Judging {config}") as tell:
+            judged = job.cross_validate(config, cross_validate, tell)
+        training_report.show_judged(judged)
+        return
     with console.step(f"Training {config}") as tell:
         outcomes = job.train(config, Settings(), tell)
-    _show([outcome.package for outcome in outcomes])
+    training_report.show_packages([outcome.package for outcome in outcomes])
 
 
 def package(
@@ -36,39 +46,22 @@ def package(
     version: Annotated[str, typer.Option(help="Version number, such as 1.0.0")],
     target: Annotated[str | None, typer.Option(help="Column of the sample that holds the truth")] = None,
     positive: Annotated[str | None, typer.Option(help="Of two labels, the one that the score is about")] = None,
+    risk_tier: Annotated[RiskTier | None, typer.Option(help="How much harm a wrong answer may do")] = None,
+    transformers: Annotated[
+        Path | None, typer.Option(help="Python package of transformers that is shipped with the model")
+    ] = None,
 ) -> None:
     """Make a model that exists into a version that can be served."""
     identity = ModelVersion(model_name(name), Version.parse(version))
     settings = Settings()
     with console.step(f"Packaging {identity}"):
+        from ray_apps.train import signing_key
         from training import run
         from training.bring_your_own import BroughtModel, package_model
         from training.registry import Registry
 
         store = ModelStore(settings.models)
-        made = package_model(BroughtModel(model, sample, identity, target, positive), store)
+        brought = BroughtModel(model, sample, identity, target, positive, risk_tier, transformers)
+        made = package_model(brought, store, signing_key(settings))
         run.register(made, store, Registry(settings.mlflow_uri, settings.mlflow_artifacts))
-    _show([made])
-
-
-def _show(packages: list[ModelPackage]) -> None:
-    table = Table("version", "family", "path", "parity", "metrics", "digest")
-    for one in packages:
-        metadata = one.metadata
-        difference = metadata.parity.max_difference
-        table.add_row(
-            f"{metadata.model} {metadata.version}",
-            metadata.family,
-            metadata.path.value,
-            "" if difference is None else f"{difference:.1e}",
-            ", ".join(
-                f"{metric} {metadata.metrics[metric]:.3f}" for metric in SHOWN if metric in metadata.metrics
-            ),
-            one.digest[:12],
-        )
-    console.out.print(table)
-    for one in packages:
-        if one.metadata.parity.reason:
-            console.say(
-                f"{one.metadata.model} {one.metadata.version} is not compiled: {one.metadata.parity.reason}"
-            )
+    training_report.show_packages([made])

@@ -68,14 +68,20 @@ def sample_rows(models: Path, name: ModelVersion, count: int) -> list[Row]:
     return [{str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict(orient="records")]
 
 
-def send(api_url: str, endpoint_name: str, rows: list[Row]) -> list[FirstPrediction]:
+def send(api_url: str, endpoint_name: str, rows: list[Row], headers: dict[str, str]) -> list[FirstPrediction]:
     """Send each row in a request of its own: the split decides for every one.
+
+    Args:
+        api_url: Base URL.
+        endpoint_name: The ``model_id``.
+        rows: What is sent.
+        headers: The caller's credential.
 
     Raises:
         TrafficNotApplied: A row was not answered.
     """
     answers = []
-    with httpx.Client(base_url=api_url, timeout=30.0) as client:
+    with httpx.Client(base_url=api_url, timeout=30.0, headers=headers) as client:
         for row in rows:
             began = time.perf_counter()
             try:
@@ -96,10 +102,18 @@ def send(api_url: str, endpoint_name: str, rows: list[Row]) -> list[FirstPredict
     return answers
 
 
-def curl_line(api_url: str, endpoint_name: str, row: Row) -> str:
-    """A request that works when it is pasted into a shell."""
+def curl_line(api_url: str, endpoint_name: str, row: Row, credential: str) -> str:
+    """A request that works when it is pasted into a shell.
+
+    Args:
+        api_url: Base URL.
+        endpoint_name: The ``model_id``.
+        row: What is sent.
+        credential: Option of curl that sends the caller's credential, or empty.
+    """
     body = json.dumps({"model_id": endpoint_name, "features": row}).replace("'", "'\\''")
-    return f"curl -s {api_url}/api/v1/predict -H 'content-type: application/json' -d '{body}'"
+    options = " ".join(option for option in (credential, "-H 'content-type: application/json'") if option)
+    return f"curl -s {api_url}/api/v1/predict {options} -d '{body}'"
 
 
 def _plain(value: Any) -> Any:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 
 from deployments.contracts.errors import RaygateError
-from ray_apps.local import mlflow_page, ray_cluster
+from ray_apps.local import controller_process, mlflow_page, ray_cluster, tls_listener
 from ray_apps.local.leftovers import clean_leftovers, end_all, remove_sockets, summary
 from ray_apps.local.places import Places
 from ray_apps.local.ports import NeededPort, check_free, needed_ports
 from ray_apps.local.processes import end, stack_processes
-from ray_apps.local.ray_environment import replica_ports
+from ray_apps.local.ray_environment import replica_ports, stack_environment
 from ray_apps.local.run_state import Phase, RunningProcess, StackRun, read_run
 from ray_apps.local.serve_api import shut_down_serve
+from ray_apps.local.tls_listener import TlsListener
 from ray_apps.settings import Settings
 
 Say = Callable[[str], None]
 
 # `ray start` ends its processes in order, at most 10 s each in the worst case; it takes 2-4 s.
 _RAY_GRACE_S = 20.0
+# What it was doing is finished by the next one, whenever it ends.
+_CONTROLLER_GRACE_S = 2.0
 
 
 class RunsElsewhere(RaygateError):
@@ -75,8 +79,16 @@ def prepare(settings: Settings, with_mlflow: bool, say: Say) -> tuple[NeededPort
     return ports
 
 
-def start(settings: Settings, ports: tuple[NeededPort, ...], with_mlflow: bool) -> subprocess.Popen[bytes]:
+def start(
+    settings: Settings, ports: tuple[NeededPort, ...], with_mlflow: bool, insecure_local: bool = False
+) -> subprocess.Popen[bytes]:
     """Start Ray, and MLflow's page beside it if its store is there; return without waiting for either.
+
+    Args:
+        settings: Whose stack.
+        ports: As ``prepare`` returned them.
+        with_mlflow: Whether MLflow's page is wanted.
+        insecure_local: Whether this run asks nobody for a credential.
 
     Returns:
         Ray's process, for ``ray_cluster.wait_for_ray``.
@@ -91,6 +103,7 @@ def start(settings: Settings, ports: tuple[NeededPort, ...], with_mlflow: bool) 
         api_url=settings.api_url,
         dashboard_url=settings.dashboard_url,
         metrics_url=settings.metrics_url,
+        insecure_local=insecure_local,
     )
     run.write(places.run_file)
     if with_mlflow and mlflow_page.store_exists(settings):
@@ -106,6 +119,43 @@ def add_mlflow(settings: Settings) -> None:
         return
     page = RunningProcess.of(mlflow_page.start_mlflow(settings).pid)
     run.model_copy(update={"processes": {**run.processes, "mlflow": page}}).write(places.run_file)
+
+
+def add_tls(settings: Settings) -> None:
+    """Start the TLS listener in front of a running stack.
+
+    Raises:
+        TlsNotStarted: A file is missing, certificate and key do not belong together, or the port is taken.
+    """
+    places = Places(settings.state)
+    listener = TlsListener(
+        host=settings.https_host,
+        port=settings.https_port,
+        certificate=settings.tls_certificate or Path(),
+        key=settings.tls_key or Path(),
+        api_host="127.0.0.1",
+        api_port=settings.http_port,
+    )
+    process = tls_listener.start(listener, places.sockets, stack_environment(settings), places.log("tls"))
+    if run := read_run(places.run_file):
+        processes = {**run.processes, "tls": RunningProcess.of(process.pid)}
+        run.model_copy(update={"processes": processes}).write(places.run_file)
+
+
+def add_controller(settings: Settings) -> None:
+    """Start the controller beside a running stack, unless it runs already."""
+    places = Places(settings.state)
+    run = read_run(places.run_file)
+    if (
+        run is None
+        or run.phase is Phase.STOPPING
+        or ((known := run.processes.get(controller_process.NAME)) and known.is_alive())
+    ):
+        return
+    started = RunningProcess.of(controller_process.start_controller(settings).pid)
+    run.model_copy(update={"processes": {**run.processes, controller_process.NAME: started}}).write(
+        places.run_file
+    )
 
 
 def record(settings: Settings, phase: Phase, keeper: RunningProcess | None) -> None:
@@ -144,7 +194,25 @@ def stop(settings: Settings, say: Say, force: bool = False) -> bool:
     return bool(found)
 
 
+def stop_controller(settings: Settings) -> bool:
+    """End the controller; what it was doing is finished by the next one. False if there is none."""
+    run = read_run(Places(settings.state).run_file)
+    return run is not None and _end_controller(run)
+
+
+def _end_controller(run: StackRun) -> bool:
+    controller = run.processes.get(controller_process.NAME)
+    if controller is None or not controller.is_alive():
+        return False
+    _end_politely(controller, _CONTROLLER_GRACE_S, with_children=False)
+    return True
+
+
 def _stop_in_order(run: StackRun, say: Say) -> None:
+    _end_controller(run)  # first: it would take what ends now for a failure of the candidate
+    tls = run.processes.get("tls")
+    if tls is not None and tls.is_alive():
+        tls_listener.stop(tls.pid)
     ray = run.processes.get("ray")
     if ray is not None and ray.is_alive():
         # While Ray is still starting there is no Serve yet, and asking for it would wait.

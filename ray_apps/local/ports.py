@@ -47,17 +47,21 @@ class NeededPort:
 
 def needed_ports(settings: Settings, with_mlflow: bool) -> tuple[NeededPort, ...]:
     """Every fixed port of a stack. Replicas and Ray's workers take free ones."""
-    ports = (
+    ports = [
         NeededPort(settings.http_port, "API", "RAYGATE_HTTP_PORT", settings.host or _EVERY_ADDRESS),
         NeededPort(settings.dashboard_port, "Ray dashboard", "RAYGATE_DASHBOARD_PORT", "127.0.0.1"),
         NeededPort(settings.ray_port, "Ray GCS", "RAYGATE_RAY_PORT"),
         NeededPort(settings.ray_client_port, "Ray client server", "RAYGATE_RAY_CLIENT_PORT"),
         NeededPort(settings.metrics_port, "metrics", "METRICS_PORT"),
+        NeededPort(settings.control_port, "controller", "RAYGATE_CONTROL_PORT", "127.0.0.1"),
         NeededPort(settings.haproxy_metrics_port, "HAProxy metrics", "RAYGATE_HAPROXY_METRICS_PORT"),
         NeededPort(settings.haproxy_stats_port, "HAProxy statistics", "RAYGATE_HAPROXY_STATS_PORT"),
-    )
+    ]
+    if settings.tls_certificate:
+        tls = NeededPort(settings.https_port, "API over TLS", "RAYGATE_HTTPS_PORT", settings.https_host)
+        ports.append(tls)
     mlflow = NeededPort(settings.mlflow_port, "MLflow", "RAYGATE_MLFLOW_PORT", "127.0.0.1")
-    return (*ports, mlflow) if with_mlflow else ports
+    return (*ports, mlflow) if with_mlflow else tuple(ports)
 
 
 def check_free(ports: Iterable[NeededPort], replica_ports: range = range(0)) -> None:

@@ -49,7 +49,7 @@ def stack_processes(identity: str) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter()
-        if process.pid not in ourselves and stack_of(process) == identity and _runs(process)
+        if process.pid not in ourselves and stack_of(process) == identity and runs(process)
     ]
 
 
@@ -105,12 +105,13 @@ def _signal_and_wait(processes: list[psutil.Process], number: int, timeout_s: fl
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
     deadline = time.monotonic() + timeout_s
-    while (left := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
+    while (left := [process for process in processes if runs(process)]) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left
 
 
-def _runs(process: psutil.Process) -> bool:
+def runs(process: psutil.Process) -> bool:
+    """Whether a process is there, and more than a line in the table of processes."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

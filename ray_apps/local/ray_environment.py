@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from deployments.rollout.ray_environment import SHARED_RAY_ENVIRONMENT
@@ -14,6 +15,7 @@ STACK_VARIABLE = "RAYGATE_STACK"
 # A stack's replicas have a thousand ports, most of them for HTTP. A freed port rests for 150 s before Serve
 # gives it to another replica, so the range must hold all replicas of a few rollouts.
 _HTTP_PORTS, _GRPC_PORTS = 800, 200
+_NOT_INHERITED = frozenset({"RAY_ADDRESS", "RAYGATE_API_KEY"})
 
 
 def ray_environment(settings: Settings) -> dict[str, str]:
@@ -54,18 +56,23 @@ def replica_ports(settings: Settings) -> range:
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
-    """The settings as variables, so that a process of the stack reads the same ones in any working directory."""
+    """The settings as variables, so that a process of the stack reads the same ones in any working directory.
+
+    The caller's own key is not among them: the stack does not need it, and processes show their environment.
+    """
     variables = {}
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        if value is not None:
-            variables[str(field.validation_alias or f"RAYGATE_{name.upper()}")] = str(value)
+    plain = settings.model_dump(mode="json", exclude={"api_key"}, exclude_none=True)
+    for name, value in plain.items():
+        variable = str(type(settings).model_fields[name].validation_alias or f"RAYGATE_{name.upper()}")
+        variables[variable] = value if isinstance(value, str) else json.dumps(value)
     variables["RAYGATE_STATE_DIRECTORY"] = str(settings.state)
     return variables
 
 
 def stack_environment(settings: Settings) -> dict[str, str]:
     """The whole environment of a process of the stack: the caller's, Ray's, the settings and the stack's mark."""
-    inherited = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    # Ray would look for it on 9090, where the monitor exposes its figures.
+    prometheus = {"RAY_PROMETHEUS_HOST": settings.query_url} if settings.query_url else {}
     mark = {STACK_VARIABLE: Places(settings.state).identity}
-    return {**inherited, **ray_environment(settings), **settings_environment(settings), **mark}
+    return {**prometheus, **inherited, **ray_environment(settings), **settings_environment(settings), **mark}

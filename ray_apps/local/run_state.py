@@ -54,11 +54,12 @@ class StackRun(BaseModel):
     Attributes:
         phase: How far it is.
         started: Unix time in seconds.
-        processes: Our own children by name: ``ray``, ``mlflow``.
+        processes: Our own children by name: ``ray``, ``controller``, ``mlflow``, ``tls``.
         ports: Ports by purpose.
         api_url: Base URL of the API.
         dashboard_url: Base URL of the Ray dashboard.
         metrics_url: URL of the Prometheus text.
+        insecure_local: Whether callers are not asked who they are, by a wish of this run.
         keeper: The command in the foreground that ends the stack when it is interrupted; None if detached.
     """
 
@@ -71,6 +72,7 @@ class StackRun(BaseModel):
     api_url: str
     dashboard_url: str
     metrics_url: str
+    insecure_local: bool = False
     keeper: RunningProcess | None = None
 
     def write(self, file: Path) -> None:

@@ -9,6 +9,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.contracts import metric_names as names
+from deployments.rollout.decision_follower import AUDIT, Backlog, backlog
 from ray_apps.local.places import Places
 from ray_apps.local.run_state import StackRun, read_run
 from ray_apps.local.serve_api import Application, applications
@@ -40,6 +41,7 @@ class StackStatus:
         ready: Whether ``/ready`` says so.
         applications: Serve applications; None if the dashboard does not answer.
         traffic: Weights and requests; None if the metrics do not answer.
+        audit: Decisions that the audit's database has not got yet; None where there is no such database.
     """
 
     run: StackRun | None
@@ -47,6 +49,7 @@ class StackStatus:
     ready: bool
     applications: list[Application] | None
     traffic: Traffic | None
+    audit: Backlog | None = None
 
 
 def read_status(settings: Settings) -> StackStatus:
@@ -60,6 +63,7 @@ def read_status(settings: Settings) -> StackStatus:
         ready=_is_ready(run.api_url),
         applications=applications(run.dashboard_url),
         traffic=_read_traffic(run.metrics_url),
+        audit=backlog(settings.control_database, AUDIT) if settings.decision_store else None,
     )
 
 
@@ -75,6 +79,12 @@ def traffic_in(text: str) -> Traffic:
             elif sample.name == f"{names.SCORING_REQUESTS}_total":
                 requests[sample.labels.get("model", "")][version] += sample.value
     return Traffic(dict(weights), {model: dict(versions) for model, versions in requests.items()})
+
+
+def read_weights(settings: Settings, endpoint: str) -> dict[str, float] | None:
+    """Shares (0 to 1) that an endpoint's versions have at the gateways; None if nobody can tell."""
+    traffic = _read_traffic(settings.metrics_url)
+    return traffic.weights.get(endpoint) if traffic else None
 
 
 def _is_ready(api_url: str) -> bool:

@@ -50,7 +50,14 @@ def test_sockets_fit_into_the_limit_of_unix_sockets_however_deep_the_checkout_li
 
 
 def test_processes_of_the_stack_read_the_same_settings(tmp_path, monkeypatch):
-    settings = Settings(state_directory=tmp_path, http_port=8123, log_level="DEBUG", metrics_port=9123)
+    production = {"control_url": "https://control.example", "key": "env:PRODUCTION_KEY"}
+    settings = Settings(
+        state_directory=tmp_path,
+        http_port=8123,
+        log_level="DEBUG",
+        metrics_port=9123,
+        environments={"production": production},
+    )
     for name, value in settings_environment(settings).items():
         monkeypatch.setenv(name, value)
     assert Settings() == settings
@@ -66,6 +73,19 @@ def test_a_relative_state_directory_is_absolute_for_the_stacks_processes(monkeyp
 def test_an_address_of_another_ray_is_not_inherited(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     assert "RAY_ADDRESS" not in stack_environment(Settings())
+
+
+def test_rays_dashboard_is_told_where_grafana_and_prometheus_are(monkeypatch):
+    monkeypatch.setenv("RAY_GRAFANA_HOST", "http://127.0.0.1:3000")
+    monkeypatch.setenv("RAY_GRAFANA_IFRAME_HOST", "https://grafana.example.com")
+    monkeypatch.delenv("RAY_PROMETHEUS_HOST", raising=False)
+    settings = Settings(prometheus_url="http://127.0.0.1:9095")
+    told = stack_environment(settings)
+    assert told["RAY_GRAFANA_HOST"] == "http://127.0.0.1:3000"
+    assert told["RAY_GRAFANA_IFRAME_HOST"] == "https://grafana.example.com"
+    assert told["RAY_PROMETHEUS_HOST"] == "http://127.0.0.1:9095"
+    monkeypatch.setenv("RAY_PROMETHEUS_HOST", "http://127.0.0.1:9096")
+    assert stack_environment(settings)["RAY_PROMETHEUS_HOST"] == "http://127.0.0.1:9096"
 
 
 def test_every_process_carries_the_mark_of_its_state_directory(tmp_path):

@@ -1,5 +1,6 @@
 import json
 import shlex
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -8,11 +9,12 @@ import pytest
 from deployments.contracts.errors import InvalidDocument, PackageNotFound
 from deployments.contracts.feature_schema import Feature, FeatureKind, FeatureSchema
 from deployments.contracts.model_version import ModelVersion
+from deployments.rollout.decision_follower import Backlog
 from ray_apps.cli.stack_report import status_document
 from ray_apps.local import mlflow_page
 from ray_apps.local.first_predictions import curl_line, sample_rows
 from ray_apps.local.serve_api import Application, applications_in
-from ray_apps.local.status import read_status, traffic_in
+from ray_apps.local.status import StackStatus, read_status, traffic_in
 from ray_apps.local.training_run import looks_trained
 from ray_apps.settings import Settings
 
@@ -53,6 +55,12 @@ def test_a_stack_that_is_not_up_is_not_ready(tmp_path):
     json.dumps(document)
 
 
+def test_what_the_audits_database_has_not_got_yet_is_told():
+    waiting = Backlog(3, datetime(2026, 11, 21, 12, tzinfo=UTC))
+    document = status_document(StackStatus(None, (), False, None, None, waiting))
+    assert document["audit"] == {"waiting": 3, "oldest": "2026-11-21T12:00:00+00:00"}
+
+
 def test_sample_rows_are_what_a_caller_could_send(tmp_path):
     package = tmp_path / "churn" / "v1.0.0"
     package.mkdir(parents=True)
@@ -71,7 +79,7 @@ def test_a_model_without_a_package_has_no_sample(tmp_path):
 
 
 def test_the_curl_line_survives_a_shell():
-    words = shlex.split(curl_line("http://127.0.0.1:8000", "churn", {"job": 'it\'s "x"', "age": None}))
+    words = shlex.split(curl_line("http://127.0.0.1:8000", "churn", {"job": 'it\'s "x"', "age": None}, ""))
     assert words[:3] == ["curl", "-s", "http://127.0.0.1:8000/api/v1/predict"]
     assert json.loads(words[-1]) == {"model_id": "churn", "features": {"job": 'it\'s "x"', "age": None}}
 

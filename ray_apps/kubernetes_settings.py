@@ -1,0 +1,47 @@
+"""Settings of the controller on Kubernetes: those of every Raygate process, and what is of its pod."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from deployments.rollout.serve_config import MONITOR_ROUTE
+from ray_apps.settings import Settings
+
+
+class KubernetesSettings(Settings):
+    """Read once, when the controller starts; the Deployment sets them."""
+
+    namespace: str = Field(description="Whose ModelEndpoints, RayService and Lease are meant")
+    pod: str = Field(description="Name of this pod: who leads, and who reports Events")
+    ray_service: str = Field("raygate", description="Name of the RayService that serves")
+    kubeconfig: str | None = Field(None, description="File with the cluster's address; default the pod's account")
+    ray_token: str | None = Field(
+        None, validation_alias="RAY_AUTH_TOKEN", description="Ray's token; empty where Ray asks for none"
+    )
+    dashboard: str = Field(
+        "http://{head}.{namespace}.svc:8265", description="Base URL of a head's dashboard, by its Service"
+    )
+    serving_url_format: str = Field(
+        "http://{service}-serve-svc.{namespace}.svc:8000",
+        validation_alias="RAYGATE_SERVING_URL",
+        description="Base URL of the API inside of the cluster",
+    )
+    control_host: str = Field("0.0.0.0", description="Address of the admin API, reached by a port-forward")
+
+    def dashboard_of(self, head: str) -> str:
+        """Base URL of a head's dashboard.
+
+        Args:
+            head: Name of its Service.
+        """
+        return self.dashboard.format(head=head, namespace=self.namespace)
+
+    @property
+    def serving_url(self) -> str:
+        """Base URL of the API, as other pods reach it."""
+        return self.serving_url_format.format(service=self.ray_service, namespace=self.namespace)
+
+    @property
+    def monitor(self) -> str:
+        """URL of the monitor's Prometheus text; it asks for the API key."""
+        return f"{self.serving_url}{MONITOR_ROUTE}/metrics"

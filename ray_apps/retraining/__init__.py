@@ -1,0 +1,1 @@
+"""Retraining: when live rows say that a model has aged, its successor is trained, judged and offered."""
