@@ -34,7 +34,7 @@ def _validator(group, version, kind):
             continue
         for served in definition["spec"]["versions"]:
             if served["name"] == version and served["served"]:
-                schema = _strict(served["schema"]["openAPIV3Schema"], root=True)
+                schema = strict(served["schema"]["openAPIV3Schema"], root=True)
                 return jsonschema.Draft202012Validator(schema)
     if not CRDS.is_dir():
         missing = f"no CRDs in {CRDS}: set RAYGATE_CRD_DIR to a folder with those of KubeRay v1.7.0"
@@ -42,26 +42,31 @@ def _validator(group, version, kind):
     raise LookupError(f"no CRD in {CRDS} serves {group}/{version} {kind}")
 
 
-def _strict(schema, *, root=False):
+def strict(schema, *, root=False):
+    """A CRD's schema as JSON schema that knows every field or refuses it."""
     if schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"], **({"pattern": schema["pattern"]} if "pattern" in schema else {})}
-    strict = {key: value for key, value in schema.items() if not key.startswith("x-")}
+    made = {key: value for key, value in schema.items() if not key.startswith("x-")}
     # OpenAPI's formats (int32, double) are not JSON schema's, and `nullable` is not known to it at all.
-    strict.pop("format", None)
-    if strict.pop("nullable", False) and "type" in strict:
-        strict["type"] = [strict["type"], "null"]
+    made.pop("format", None)
+    if made.pop("nullable", False) and "type" in made:
+        made["type"] = [made["type"], "null"]
+    # OpenAPI 3.0 has a flag where JSON schema has the bound itself.
+    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if made.pop(exclusive, False):
+            made[exclusive] = made.pop(bound)
     if "properties" in schema:
-        strict["properties"] = {name: _strict(child) for name, child in schema["properties"].items()}
+        made["properties"] = {name: strict(child) for name, child in schema["properties"].items()}
     if root or schema.get("x-kubernetes-embedded-resource"):
-        strict["properties"] = {**_OBJECT_HEAD, **strict.get("properties", {})}
+        made["properties"] = {**_OBJECT_HEAD, **made.get("properties", {})}
         if root:
             # The CRD says only "object"; the API machinery owns its shape.
-            strict["properties"]["metadata"] = {"type": "object", "required": ["name"]}
-            strict["required"] = sorted({"apiVersion", "kind", "metadata", "spec", *schema.get("required", ())})
+            made["properties"]["metadata"] = {"type": "object", "required": ["name"]}
+            made["required"] = sorted({"apiVersion", "kind", "metadata", "spec", *schema.get("required", ())})
     if isinstance(schema.get("items"), dict):
-        strict["items"] = _strict(schema["items"])
+        made["items"] = strict(schema["items"])
     if isinstance(schema.get("additionalProperties"), dict):
-        strict["additionalProperties"] = _strict(schema["additionalProperties"])
-    elif "properties" in strict and not schema.get("x-kubernetes-preserve-unknown-fields"):
-        strict["additionalProperties"] = False
-    return strict
+        made["additionalProperties"] = strict(schema["additionalProperties"])
+    elif "properties" in made and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        made["additionalProperties"] = False
+    return made

@@ -24,7 +24,8 @@ def containers(rayservice):
 
 
 def environment(container):
-    return {entry["name"]: entry["value"] for entry in container["env"]}
+    """Variables with their values; one that comes from elsewhere has its source in the value's place."""
+    return {entry["name"]: entry.get("value") or entry["valueFrom"] for entry in container["env"]}
 
 
 def test_the_rayservice_is_valid_against_the_crd_field_by_field(rayservice):
@@ -83,6 +84,34 @@ def test_the_environment_contains_what_a_laptop_sets_too(rayservice):
     for container in containers(rayservice):
         own = environment(container)
         assert {name: own.get(name) for name in SHARED_RAY_ENVIRONMENT} == dict(SHARED_RAY_ENVIRONMENT)
+
+
+@pytest.mark.parametrize(
+    ("variable", "key"),
+    [
+        pytest.param("RAYGATE_ACCESS_STORE", "access-store", id="keys-and-audit"),
+        pytest.param("RAYGATE_LOG_KEYS", "log-keys", id="keys-for-personal-data"),
+    ],
+)
+def test_secrets_come_by_reference(rayservice, variable, key):
+    for container in containers(rayservice):
+        [entry] = [entry for entry in container["env"] if entry["name"] == variable]
+        assert entry == {
+            "name": variable,
+            "valueFrom": {"secretKeyRef": {"name": "raygate-secrets", "key": key}},
+        }
+
+
+# An API key; a password in a URI, unless it is a variable's; a private key.
+SECRET = re.compile(r"\brg_[0-9a-z]{12}_|://[^/\s:]+:(?!\$\()[^@\s]+@|BEGIN [A-Z ]*PRIVATE KEY")
+
+
+def test_no_secret_stands_in_the_manifests(repository):
+    manifests = [path for folder in ("kuberay", "k8s") for path in (repository / folder).rglob("*.yaml")]
+    assert manifests
+    for path in manifests:
+        text = path.read_text()
+        assert not SECRET.search(text), path
 
 
 def test_ray_authentication_is_said_explicitly(rayservice):

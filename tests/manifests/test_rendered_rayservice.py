@@ -1,5 +1,7 @@
 """``raygate render``: the complete RayService, made by the code that configures the laptop."""
 
+import re
+
 import pytest
 import yaml
 from ray.serve.schema import ServeDeploySchema
@@ -13,11 +15,12 @@ ENDPOINT = "examples/credit-risk/endpoint.yaml"
 
 @pytest.fixture
 def store(tmp_path, monkeypatch, repository):
-    """A model store in which the example's versions are; rendering needs no more of them than their manifests."""
+    """A model store with the example's versions: rendering needs their manifests and schemas alone."""
     for version in ("1.0.0", "1.1.0"):
         directory = tmp_path / "models" / "credit_risk" / f"v{version}"
         directory.mkdir(parents=True)
         (directory / "manifest.json").write_text(version)
+        (directory / "feature_schema.json").write_text('{"features": [{"name": "Age", "kind": "number"}]}')
     monkeypatch.setenv("MODEL_PATH", str(tmp_path / "models"))
     monkeypatch.setenv("RAYGATE_STATE_DIRECTORY", str(tmp_path))
     monkeypatch.chdir(repository)
@@ -52,6 +55,35 @@ def test_pools_load_the_packages_that_were_rendered_from_where_the_pods_see_them
 
 def test_the_serve_config_alone_is_what_the_rayservice_carries(store):
     assert rendered("--target", "serve") == yaml.safe_load(rendered()["spec"]["serveConfigV2"])
+
+
+def test_every_secret_that_an_application_names_is_in_the_pods(store):
+    document = rendered()
+    named = set(re.findall(r"\benv:([A-Za-z_][A-Za-z0-9_]*)", document["spec"]["serveConfigV2"]))
+    assert named == {"RAYGATE_ACCESS_STORE", "RAYGATE_LOG_KEYS"}
+    cluster = document["spec"]["rayClusterConfig"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        for container in group["template"]["spec"]["containers"]:
+            secret = {entry["name"] for entry in container["env"] if "secretKeyRef" in entry.get("valueFrom", {})}
+            assert named <= secret
+
+
+def test_an_overlay_is_completed_and_its_gateways_write_the_prediction_log(store, kustomize, tmp_path):
+    overlay = tmp_path / "prod.yaml"
+    overlay.write_text(yaml.safe_dump_all(kustomize("kuberay/overlays/prod")))
+    document = rendered("--base", str(overlay), "--log-uri", "s3://raygate-prod/prediction-log")
+    assert problems(document) == []
+    assert document["metadata"]["namespace"] == "raygate-prod"
+    applications = yaml.safe_load(document["spec"]["serveConfigV2"])["applications"]
+    [gateway] = [found for found in applications if found["name"] == "raygate-gateway"]
+    assert gateway["args"]["request_log"] == "s3://raygate-prod/prediction-log"
+
+
+def test_manifests_without_a_rayservice_are_told_so(store):
+    from deployments.contracts.errors import InvalidDocument
+
+    with pytest.raises(InvalidDocument, match="must hold one RayService, not none"):
+        rendered("--base", "k8s/base/models/persistentvolumeclaim.yaml")
 
 
 def test_a_version_that_was_never_packaged_is_named(store):
