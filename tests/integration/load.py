@@ -41,9 +41,11 @@ class Load:
     Attributes:
         url: Of the predict route.
         body: The document, the same for all requests.
+        features: Of the n-th request, in place of the body's.
         connections: Requests under way at a time.
         rate: Requests a second in all; bounds what the test takes from two cores.
         headers: Of the n-th request.
+        credential: Headers of every request.
     """
 
     url: str
@@ -51,6 +53,8 @@ class Load:
     connections: int = 16
     rate: float = 200.0
     headers: Callable[[int], dict[str, str]] = lambda number: {}
+    credential: dict[str, str] = field(default_factory=dict)
+    features: Callable[[int], dict[str, Any]] | None = None
     outcomes: list[Outcome] = field(default_factory=list)
 
     def __enter__(self) -> Load:
@@ -64,6 +68,11 @@ class Load:
     ) -> None:
         self._stopping.set()
         self._thread.join(60)
+        print(self)  # for docs/operations.md: pytest -rP shows it
+
+    def __str__(self) -> str:
+        statuses = dict(Counter(outcome.status for outcome in self.failed))
+        return f"{len(self.outcomes)} requests, failed: {statuses or 'none'}, worst {self.worst_seconds:.2f} s"
 
     def send(self, count: int) -> list[Outcome]:
         """Send a number of requests as fast as the connections allow and return their outcomes."""
@@ -76,6 +85,11 @@ class Load:
         while len(self.outcomes) < wanted:
             assert time.monotonic() < deadline, f"only {len(self.outcomes)} of {wanted} answers"
             time.sleep(0.05)
+
+    @staticmethod
+    def now() -> float:
+        """The present moment on the clock of the outcomes."""
+        return time.monotonic()
 
     @property
     def failed(self) -> list[Outcome]:
@@ -113,8 +127,11 @@ class Load:
 
     async def _one(self, session: aiohttp.ClientSession, number: int) -> None:
         began = time.monotonic()
+        body = {**self.body, "features": self.features(number)} if self.features else self.body
         try:
-            async with session.post(self.url, json=self.body, headers=self.headers(number)) as response:
+            async with session.post(
+                self.url, json=body, headers={**self.credential, **self.headers(number)}
+            ) as response:
                 text, status = await response.text(), response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             text, status = repr(error), 0

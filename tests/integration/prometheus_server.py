@@ -1,12 +1,18 @@
 """A real Prometheus for the length of a test."""
 
+import re
 import socket
 import subprocess
 import time
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import httpx
 import yaml
+
+SHIPPED = Path(__file__).parents[2] / "monitoring"
+SHIPPED_RULES = SHIPPED / "alerts" / "rules.yaml"
+SHIPPED_CONFIGURATION = SHIPPED / "prometheus" / "prometheus.yaml"
 
 
 class Prometheus:
@@ -30,15 +36,42 @@ class Prometheus:
         return samples
 
 
+def hurried(directory):
+    """The shipped rules with seconds for minutes (a range has at least ten): nobody waits an hour for a test."""
+    text = SHIPPED_RULES.read_text()
+    text = re.sub(r"\[(\d+)[mh]\]", lambda found: f"[{max(10, int(found[1]))}s]", text)
+    path = directory / "rules.yaml"
+    path.write_text(re.sub(r"for: \d+m", "for: 1s", text))
+    return path
+
+
+def shipped_jobs(settings):
+    """What the shipped configuration scrapes of a stack, at the ports of this one."""
+    text = SHIPPED_CONFIGURATION.read_text()
+    ports = {9090: settings.metrics_port, 9101: settings.haproxy_metrics_port, 8265: settings.dashboard_port}
+    for default, port in ports.items():
+        text = text.replace(f"127.0.0.1:{default}", f"127.0.0.1:{port}")
+    return yaml.safe_load(text)["scrape_configs"]
+
+
 @contextmanager
-def scraping(program, directory, target, *, job="raygate"):
-    """Run ``program`` (path of prometheus) on a free port, scraping ``target`` (host:port) every second."""
+def scraping(program, directory, *targets, jobs=(), rules=None, alertmanager=None, port=None):
+    """Run ``program`` (path of prometheus) on a free port, scraping ``targets`` (host:port) every second.
+
+    ``jobs`` are further scrape configurations. With ``port`` it is that one. With ``rules`` (a path) and
+    ``alertmanager`` (host:port) it evaluates these every second and tells of alerts.
+    """
     config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-        "scrape_configs": [{"job_name": job, "static_configs": [{"targets": [target]}]}],
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(rules)] if rules else [],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]} if alertmanager else {},
+        "scrape_configs": [
+            *({"job_name": target, "static_configs": [{"targets": [target]}]} for target in targets),
+            *jobs,
+        ],
     }
     (directory / "prometheus.yaml").write_text(yaml.safe_dump(config))
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{port or _free_port()}"
     command = [
         program,
         f"--config.file={directory / 'prometheus.yaml'}",

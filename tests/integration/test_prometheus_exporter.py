@@ -7,6 +7,8 @@ import pytest
 
 from deployments.contracts.metric_names import LATENCY_BUCKETS_SECONDS
 from deployments.contracts.snapshot import GatewaySnapshot, VersionCounts
+from deployments.rollout.errors import EvidenceUnavailable
+from deployments.rollout.prometheus_figures import PrometheusFigures
 from monitoring.exporter import WindowExporter
 from monitoring.metrics_server import MetricsServer
 from monitoring.window import Window
@@ -57,3 +59,19 @@ def test_prometheus_adds_up_gateways_rates_and_quantiles(monitor, require_progra
         [(_, seconds)] = prometheus.wait_for(p95, lambda samples: samples != [])
         assert 0.02 < seconds <= 0.03
         assert {value for _, value in prometheus.query("ml_scoring_errors_total")} == {0.0}
+
+
+def test_a_rollout_is_judged_by_what_prometheus_knows(monitor, require_program, tmp_path):
+    program = require_program("prometheus", package="prometheus")
+    monitor.tell(snapshot("a", 100))
+    monitor.tell(snapshot("b", 50))
+    with prometheus_server.scraping(program, tmp_path, f"127.0.0.1:{monitor.port}") as prometheus:
+        prometheus.wait_for("raygate_snapshot_age_seconds", lambda samples: samples != [])
+        figures = PrometheusFigures(prometheus.url, "test").of("credit_risk")
+        counts = figures.counts["1.1.0"]
+        assert (counts.requests["OK"], counts.latency_counts[BETWEEN_20_AND_30_MS]) == (150, 150)
+        assert sum(counts.latency_counts) == 150
+        with pytest.raises(EvidenceUnavailable, match="heard of a gateway never"):
+            PrometheusFigures(prometheus.url, "production").of("credit_risk")
+    with pytest.raises(EvidenceUnavailable, match=f"Prometheus at {prometheus.url} does not answer"):
+        PrometheusFigures(prometheus.url, "test").of("credit_risk")

@@ -20,7 +20,7 @@ def total(samples):
 def test_requests_of_the_split_arrive_in_prometheus(stack, prometheus):
     counted = 'ml_scoring_requests_total{model="credit_risk"}'
     before = total(prometheus.wait_for(counted, lambda samples: samples != []))
-    with httpx.Client(base_url=stack.api_url) as client:
+    with httpx.Client(base_url=stack.api_url, headers=stack.headers) as client:
         for _ in range(50):
             client.post("/api/v1/predict", json={"model_id": "credit-risk", "features": {"no such feature": 1}})
     prometheus.wait_for(counted, lambda samples: total(samples) >= before + 50)
@@ -37,6 +37,6 @@ def test_prometheus_knows_the_split_and_the_gateways(stack, prometheus):
 
 
 def test_the_same_text_is_behind_the_port_of_the_api(stack):
-    answer = httpx.get(f"{stack.api_url}/monitor/metrics")
+    answer = httpx.get(f"{stack.api_url}/monitor/metrics", headers=stack.headers)
     assert answer.status_code == 200
     assert "ml_scoring_latency_seconds_bucket" in answer.text

@@ -37,18 +37,15 @@ def test_sticky_callers_that_have_the_candidate_keep_it_when_its_weight_rises(st
     assert sum(version == "1.1.0" for version in after.values()) > sum(v == "1.1.0" for v in before.values())
 
 
-def test_a_change_of_weights_under_load_fails_nobody_and_shows_within_two_seconds(load, split, stack):
+def test_a_change_of_weights_under_load_fails_nobody_and_is_in_force_when_the_command_returns(load, split, stack):
     pids = {name: stack.replica_pids(name) for name in stack.applications()}
     with load() as requests:
         requests.await_answers(300)
-        asked = time.monotonic()
         split("1.0.0=50", "1.1.0=50")
         changed = time.monotonic()
         requests.await_answers(1000)
     seen = requests.versions(since=changed)
     assert requests.failed == []
-    # The command itself takes a second or two to start; what is decided is in force soon after it is put.
-    assert changed - asked < 10
     assert within_binomial_bounds(seen["1.1.0"], seen.total(), 0.5)
     assert {name: stack.replica_pids(name) for name in stack.applications()} == pids
 

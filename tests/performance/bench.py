@@ -7,42 +7,37 @@ which would be charged to the others.
 from __future__ import annotations
 
 import argparse
-import json
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+import console
 import contenders
+import endpoint_files
 import open_loop
+import page
 import plain_server
 import process_tree
-import psutil
+import raygate_stack
 import report
 import wrk
+from console import say
 from contenders import Contender
 from document import Method, document
+from process_tree import CpuTimes
+from report import Case
 
-from deployments.contracts.errors import RaygateError
-
-CONNECTIONS = (1, 16, 64)
+ROWS = (1, 32)
+CONNECTIONS = (1, 16, 64, 256)
 FULL = 64
-ROWS = 50
 SHARES = (0.5, 0.8)
-OUTPUT = contenders.REPOSITORY / "docs" / "benchmarks.md"
-BODIES = contenders.STATE / "bodies.jsonl"
 
-GATEWAY = "Raygate, one gateway"
-GATEWAYS = "Raygate, two gateways, two replicas a pool"
-PLAIN = (
-    ("(a) FastAPI, compiled package, one worker", plain_server.COMPILED, 1),
-    ("(a) FastAPI, compiled package, two workers", plain_server.COMPILED, 2),
-    ("(b) FastAPI, scikit-learn pipeline, one worker", plain_server.PIPELINE, 1),
-    ("(b) FastAPI, scikit-learn pipeline, two workers", plain_server.PIPELINE, 2),
-)
-ROLES = report.Roles(GATEWAY, PLAIN[0][0], PLAIN[1][0], PLAIN[3][0])
+GATEWAY, SHADOWED = "Raygate", "Raygate with a shadow"
+COMPILED, PIPELINE = "(a) FastAPI, compiled package, one worker", "(b) FastAPI, scikit-learn pipeline, two workers"
+ROLES = report.Roles(GATEWAY, SHADOWED, COMPILED, PIPELINE)
 
 
 @dataclass
@@ -52,102 +47,91 @@ class Bench:
     Attributes:
         seconds: Of each measured run.
         warm_up: Seconds of load before it.
+        rows: Of requests, each number in turn.
+        connections: Each number in turn.
     """
 
     seconds: int
     warm_up: int
+    rows: Sequence[int] = ROWS
+    connections: Sequence[int] = CONNECTIONS
     measurements: list[report.Measurement] = field(default_factory=list)
     open_loops: list[tuple[str, open_loop.OpenLoop]] = field(default_factory=list)
 
-    def measure(self, contender: Contender, connections: int) -> None:
-        """Load one contender; the others do not run or have nothing to do."""
-        if self.warm_up:
-            wrk.run(contender.url, BODIES, connections, self.warm_up)
-        before = process_tree.usage(contender.processes())
-        load = wrk.run(contender.url, BODIES, connections, self.seconds)
-        after = process_tree.usage(contender.processes())
-        cpu_us = after.cpu_since(before) / max(load.requests, 1) * 1e6
-        measured = report.Measurement(contender.name, connections, load, cpu_us, after.memory_bytes / 1e6)
-        self.measurements.append(measured)
-        say(
-            f"  {contender.name}, {connections} connections: {load.rate:,.0f}/s, p99 {load.p99:.1f} ms, "
-            f"{cpu_us:,.0f} CPU µs a request, {load.bad_status + load.socket_errors} errors"
-        )
+    def measure_all(self, *servers: Contender) -> None:
+        """Load each server with everything; at every load one directly after the other."""
+        for rows in self.rows:
+            for server in servers:
+                contenders.check_answers(server, rows)
+            for connections in self.connections:
+                for server in servers:
+                    self._measure(server, rows, connections)
 
     def measure_open_loop(self, contender: Contender) -> None:
         """Constant rates, as shares of what the closed loop reached just now."""
-        capacity = next(
-            run.load.rate
-            for run in reversed(self.measurements)
-            if (run.contender, run.connections) == (contender.name, FULL)
-        )
+        case = Case(contender.name, 1, FULL)
+        capacity = next(run.load.rate for run in reversed(self.measurements) if run.case == case)
         for share in SHARES:
-            run = open_loop.run(contender.url, BODIES, share * capacity, self.seconds)
+            run = open_loop.run(contender.row, contenders.bodies(1), share * capacity, self.seconds)
             self.open_loops.append((f"{share:.0%} of {capacity:,.0f}/s", run))
             say(f"  open loop at {run.wanted_rate:,.0f}/s: p50 {run.p50:.1f} ms, p99 {run.p99:.1f} ms")
+
+    def _measure(self, contender: Contender, rows: int, connections: int) -> None:
+        target, bodies = contender.target(rows), contenders.bodies(rows)
+        if self.warm_up:
+            wrk.run(target, bodies, connections, self.warm_up)
+        before = CpuTimes.of(contender.processes())
+        load = wrk.run(target, bodies, connections, self.seconds)
+        processes = contender.processes()
+        cpu_us = CpuTimes.of(processes).since(before) / max(load.requests, 1) * 1e6
+        memory_mb = process_tree.memory_bytes(processes) / 1e6
+        case = Case(contender.name, rows, connections)
+        self.measurements.append(report.Measurement(case, load, cpu_us, memory_mb))
+        say(
+            f"  {contender.name}, {rows} row(s), {connections} connections: {load.rate:,.0f}/s, "
+            f"p99 {load.p99:.1f} ms, {cpu_us:,.0f} CPU µs a request, {load.bad_status + load.socket_errors} errors"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=10, help="of each measured run (default 10)")
-    parser.add_argument("--warm-up", type=int, default=2, help="seconds of load before each (default 2)")
+    parser.add_argument("--seconds", type=int, default=6, help="of each measured run (default 6)")
+    parser.add_argument("--warm-up", type=int, default=1, help="seconds of load before each (default 1)")
     parser.add_argument("--rounds", type=int, default=2, help="medians are taken over them (default 2)")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="default docs/benchmarks.md")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside: stop what was started, too
-    try:
-        _run(arguments)
-    except RaygateError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted; everything that was started is stopped, nothing was written")
+    parser.add_argument("--output", type=Path, default=page.PAGE, help="default docs/benchmarks.md")
+    console.run(partial(_run, parser.parse_args()))
 
 
 def _run(arguments: argparse.Namespace) -> None:
     wrk_version = wrk.version()
     bench = Bench(arguments.seconds, arguments.warm_up)
-    busy = psutil.cpu_percent(interval=2)
-    say(f"The machine was {busy:.0f} % busy before the run.")
+    busy = console.busy_percent()
     for number in range(1, arguments.rounds + 1):
         say(f"Round {number} of {arguments.rounds}")
         _round(bench, last=number == arguments.rounds)
     facts = report.machine_facts(wrk_version)
     method = Method(arguments.seconds, arguments.warm_up, arguments.rounds, busy, facts)
-    text = document(report.summarise(bench.measurements), bench.open_loops, ROLES, CONNECTIONS, method)
-    report.write(arguments.output, text)
-    print(text.partition("## Where the time goes")[0])
+    text = document(report.summarise(bench.measurements), bench.open_loops, ROLES, FULL, method, datetime.now(UTC))
+    page.write(arguments.output, "make bench", text)
+    print(text)
     say(f"Written to {arguments.output}")
 
 
 def _round(bench: Bench, last: bool) -> None:
-    with _started(contenders.stack(GATEWAY)) as gateway:
-        for connections in CONNECTIONS:
-            bench.measure(gateway, connections)
+    with raygate_stack.running() as stack:
+        gateway = stack.contender(GATEWAY)
+        say(f"  {GATEWAY} is up")
+        bench.measure_all(gateway)
         if last:
             bench.measure_open_loop(gateway)
+        stack.apply(endpoint_files.endpoint(contenders.STATE, shadow=True))
+        bench.measure_all(stack.contender(SHADOWED))
     with ExitStack() as servers:
-        plain = [servers.enter_context(_started(contenders.plain(*one))) for one in PLAIN]
-        for connections in CONNECTIONS:
-            for server in plain:
-                bench.measure(server, connections)
-    with _started(contenders.stack(GATEWAYS, gateways=2, replicas=2)) as gateways:
-        bench.measure(gateways, FULL)
-
-
-@contextmanager
-def _started(starting: AbstractContextManager[Contender]) -> Iterator[Contender]:
-    """A contender that is known to answer every row it will be asked for."""
-    with starting as contender:
-        say(f"  {contender.name} is up")
-        bodies = contenders.sample_bodies(ROWS)
-        BODIES.write_text("".join(f"{json.dumps(body)}\n" for body in bodies), encoding="utf-8")
-        contenders.check_answers(contender, bodies)
-        yield contender
-
-
-def say(text: str) -> None:
-    """Tell how far it is."""
-    print(text, flush=True)
+        plain = (
+            servers.enter_context(contenders.plain(COMPILED, plain_server.COMPILED, workers=1)),
+            servers.enter_context(contenders.plain(PIPELINE, plain_server.PIPELINE, workers=2)),
+        )
+        bench.measure_all(*plain)
 
 
 if __name__ == "__main__":

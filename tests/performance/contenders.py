@@ -1,17 +1,19 @@
-"""What is measured: the stack as a user starts it, and plain FastAPI servers; each ends with its block."""
+"""What is measured, and uvicorn servers among it; the stack itself is in ``raygate_stack``."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +21,15 @@ import httpx
 import plain_server
 import process_tree
 import psutil
+from target import Target
 
 from deployments.contracts.errors import RaygateError
-from ray_apps.local.places import Places
-from ray_apps.local.processes import stack_processes
-from ray_apps.settings import Settings
+from deployments.contracts.model_version import ModelVersion
 
 REPOSITORY = Path(__file__).parents[2]
-EXAMPLE = REPOSITORY / "examples" / "credit-risk"
 STATE = REPOSITORY / ".raygate" / "bench"
-MODEL, STABLE, ENDPOINT = "credit_risk", "1.0.0", "credit-risk"
+STABLE, ENDPOINT = ModelVersion.parse("credit_risk_v1.0.0"), "credit-risk"
+DIFFERENT_BODIES = 50
 START_SECONDS = 60
 
 
@@ -49,121 +50,121 @@ class Contender:
 
     Attributes:
         name: In tables.
-        url: Of its predict route.
+        row: The route that takes one row.
+        rows: The route that takes a list of rows.
         processes: All that work for it, at the moment of the call.
     """
 
     name: str
-    url: str
+    row: Target
+    rows: Target
     processes: Callable[[], list[psutil.Process]]
 
-
-@contextmanager
-def stack(name: str, gateways: int = 1, replicas: int = 1) -> Iterator[Contender]:
-    """The credit-risk example behind its 90/10 split, trained at the first time, stopped at the end."""
-    base = _free_port_block()
-    settings = Settings(state_directory=STATE, http_port=base, MODEL_PATH=None)
-    environment = _environment(base, gateways)
-    STATE.mkdir(parents=True, exist_ok=True)
-    endpoint = STATE / f"endpoint-{replicas}.yaml"
-    text = (EXAMPLE / "endpoint.yaml").read_text(encoding="utf-8")
-    for role in ("stable", "candidate"):
-        text = text.replace(f"role: {role}", f"role: {role}, scaling: {{minReplicas: {replicas}}}")
-    endpoint.write_text(text, encoding="utf-8")
-    training = str(EXAMPLE / "training.yaml")
-    identity = Places(settings.state).identity
-    try:
-        _raygate(environment, "up", "-f", str(endpoint), "--train", training, "--detach", "--no-mlflow")
-        yield Contender(name, f"{settings.api_url}/api/v1/predict", lambda: stack_processes(identity))
-    finally:
-        _raygate(environment, "down")
+    def target(self, rows: int) -> Target:
+        """The route for requests of so many rows."""
+        return self.row if rows == 1 else self.rows
 
 
-@contextmanager
-def plain(name: str, model: str, workers: int) -> Iterator[Contender]:
-    """A uvicorn server of ``plain_server``.
+def plain(name: str, model: str, workers: int) -> AbstractContextManager[Contender]:
+    """A server of ``plain_server``.
 
     Args:
         name: In tables.
         model: ``plain_server.COMPILED`` or ``plain_server.PIPELINE``.
         workers: Processes.
     """
-    port = _free_port_block(1)
-    package = STATE / "models" / MODEL / f"v{STABLE}"
-    environment = {
-        **os.environ,
-        plain_server.PACKAGE_VARIABLE: str(package),
-        plain_server.MODEL_VARIABLE: model,
-    }
-    command = [sys.executable, "-m", "uvicorn", "--factory", "plain_server:build"]
-    command += ["--app-dir", str(Path(__file__).parent)]
+    package = STATE / "models" / STABLE.model / f"v{STABLE.version}"
+    environment = {plain_server.PACKAGE_VARIABLE: str(package), plain_server.MODEL_VARIABLE: model}
+    return uvicorn(name, "plain_server:build", environment, workers)
+
+
+@contextmanager
+def uvicorn(
+    name: str, factory: str, environment: Mapping[str, str] | None = None, workers: int = 1
+) -> Iterator[Contender]:
+    """A uvicorn server of a factory in this folder; ends with its block.
+
+    Args:
+        name: In tables.
+        factory: ``module:function``.
+        environment: Added to ours.
+        workers: Processes.
+    """
+    port = free_ports(1)
+    command = [sys.executable, "-m", "uvicorn", "--factory", factory, "--app-dir", str(Path(__file__).parent)]
     command += ["--port", str(port), "--workers", str(workers), "--no-access-log"]
-    log = STATE / f"plain-{model}-{workers}.log"
+    STATE.mkdir(parents=True, exist_ok=True)
+    log = STATE / f"uvicorn-{port}.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            command, env=environment, cwd=REPOSITORY, stdout=output, stderr=output, start_new_session=True
+            command,
+            env={**os.environ, **(environment or {})},
+            cwd=REPOSITORY,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
         _wait_for_workers(name, workers, server, log)
-        yield Contender(name, f"http://127.0.0.1:{port}/api/v1/predict", lambda: process_tree.family(server.pid))
+        url = f"http://127.0.0.1:{port}/api/v1/predict"
+        yield Contender(name, Target(url), Target(f"{url}/rows"), lambda: process_tree.family(server.pid))
     finally:
         _end(server)
+        log.unlink()
 
 
-def sample_bodies(count: int) -> list[dict[str, Any]]:
-    """Predict requests of real rows, one row each; the stack must have been up once, for it trains."""
-    from deployments.contracts.model_version import ModelVersion
+@cache
+def bodies(rows: int) -> Path:
+    """A file of predict requests of real rows, one a line; the stack must have been up once, for it trains.
+
+    Args:
+        rows: Of each request.
+    """
     from ray_apps.local.first_predictions import sample_rows
 
-    rows = sample_rows(STATE / "models", ModelVersion.parse(f"{MODEL}_v1.0.0"), count)
-    return [{"model_id": ENDPOINT, "features": row} for row in rows]
+    file = STATE / f"bodies-{rows}.jsonl"
+    found = sample_rows(STATE / "models", STABLE, DIFFERENT_BODIES * rows)
+    features: list[Any] = found[:DIFFERENT_BODIES]
+    if rows > 1:
+        features = [
+            [found[(start + row) % len(found)] for row in range(rows)] for start in range(DIFFERENT_BODIES)
+        ]
+    documents = ({"model_id": ENDPOINT, "features": one} for one in features)
+    file.write_text("".join(f"{json.dumps(document)}\n" for document in documents), encoding="utf-8")
+    return file
 
 
-def check_answers(contender: Contender, bodies: list[dict[str, Any]]) -> None:
+def check_answers(contender: Contender, rows: int) -> None:
     """Every body is answered, so that no error is measured as speed.
 
     Raises:
         NotStarted: One is not.
     """
-    with httpx.Client(timeout=30) as client:
-        for body in bodies:
-            answer = client.post(contender.url, json=body)
-            if answer.status_code != 200 or "probability" not in answer.json():
-                raise NotStarted(contender.name, f"{answer.status_code} {answer.text[:300]} for {body}")
+    target = contender.target(rows)
+    headers = {"content-type": "application/json", **target.headers}
+    with httpx.Client(timeout=30, headers=headers) as client:
+        for body in bodies(rows).read_bytes().splitlines():
+            answer = client.post(target.url, content=body)
+            answered = answer.json().get("predictions", [answer.json()]) if answer.status_code == 200 else []
+            if len(answered) != rows or any("probability" not in one for one in answered):
+                raise NotStarted(contender.name, f"{answer.status_code} {answer.text[:300]} for {body[:300]!r}")
 
 
-def _environment(base: int, gateways: int) -> dict[str, str]:
-    """Of commands on the stack: nothing of a developer's own, ports away from the usual ones."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "RAYGATE_", "MLFLOW_"))}
-    inherited.pop("MODEL_PATH", None)
-    ports = ("HTTP", "DASHBOARD", "RAY", "RAY_CLIENT", "HAPROXY_METRICS", "HAPROXY_STATS", "MLFLOW")
-    return {
-        **inherited,
-        **{f"RAYGATE_{port}_PORT": str(base + offset) for offset, port in enumerate(ports)},
-        "METRICS_PORT": str(base + len(ports)),
-        "RAYGATE_REPLICA_PORT_BASE": str(base + 10_000),
-        "RAYGATE_STATE_DIRECTORY": str(STATE),
-        "RAYGATE_GATEWAY_REPLICAS": str(gateways),
-    }
+def free_ports(count: int) -> int:
+    """The first of so many free ports in a row.
 
-
-def _raygate(environment: dict[str, str], *arguments: str) -> None:
-    command = [str(Path(sys.executable).with_name("raygate")), *arguments]
-    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise NotStarted(f"raygate {arguments[0]}", (done.stdout + done.stderr)[-2000:])
-
-
-def _free_port_block(size: int = 20) -> int:
-    for base in range(23_000, 29_000, size):
+    Raises:
+        NotStarted: There are none.
+    """
+    for base in range(23_000, 29_000, count):
         try:
-            for port in range(base, base + size):
+            for port in range(base, base + count):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port))
         except OSError:
             continue
         return base
-    raise NotStarted("the benchmark", f"no {size} ports in a row are free between 23000 and 29000")
+    raise NotStarted("the benchmark", f"no {count} ports in a row are free between 23000 and 29000")
 
 
 def _wait_for_workers(name: str, workers: int, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,4 +1,4 @@
-"""The words around the tables of ``docs/benchmarks.md``."""
+"""The words around the tables of ``make bench``."""
 
 from __future__ import annotations
 
@@ -29,43 +29,67 @@ class Method:
     facts: Sequence[str]
 
 
+def conditions(busy: float, facts: Sequence[str], now: datetime) -> str:
+    """When and on what a part of the page was measured.
+
+    Args:
+        busy: Per cent of all cores that something else took before the run.
+        facts: About the machine.
+        now: The day that is told.
+    """
+    day = f"Measured on {now.astimezone(UTC):%Y-%m-%d}"
+    return report.bullets([day, *facts, f"{busy:.0f} % of the machine was busy with other things before the run"])
+
+
 def document(
     table: report.Table,
     open_loops: Sequence[tuple[str, OpenLoop]],
     roles: report.Roles,
-    connections: Sequence[int],
+    full: int,
     method: Method,
+    now: datetime,
 ) -> str:
-    """The whole page, with an empty place for what is written by hand."""
-    full = max(connections)
-    facts = "\n".join(f"- {fact}" for fact in method.facts)
-    expected = "\n".join(f"- {line}" for line in report.expectations(table, roles, full))
-    return f"""# Benchmarks
+    """The part of the page that ``make bench`` writes.
 
-Written by `make bench` (`tests/performance/`) on {datetime.now(UTC):%Y-%m-%d}; run it to get the figures of your
-machine. Edit nothing here but *Where the time goes*, which it keeps.
+    Args:
+        table: Closed loops.
+        open_loops: By the name of their load.
+        roles: Of the contenders.
+        full: Connections of the full load.
+        method: How it was measured.
+        now: When.
+    """
+    rows = sorted({case.rows for case in table})
+    closed = "\n\n".join(
+        f"#### {count} row{'s' if count > 1 else ''} a request\n\n{report.figures_table(table, count)}"
+        for count in rows
+    )
+    return f"""
+`make bench` compares the stack with plain FastAPI servers in one run.
 
-{facts}
-- {method.busy:.0f} % of the machine was busy with other things before the run
+{conditions(method.busy, method.facts, now)}
 
-## What is compared
+### What is compared
 
 - **{roles.gateway}**: the credit-risk example as `raygate up` starts it: HAProxy, one gateway, a pool of one
-  replica for each of two versions, 90/10 split, validation, metrics and monitor on.
+  replica for each of two versions; authentication, validation, 90/10 split, prediction log, metrics and monitor
+  on.
+- **{roles.shadowed}**: the same, and every request is copied to a third version (100 boosted trees), compared and
+  logged.
 - **(a) FastAPI, compiled package**: a plain FastAPI route with pydantic models behind uvicorn with uvloop and
   httptools; the same compiled package of the stable version that Raygate serves. The honest yardstick.
-- **(b) FastAPI, scikit-learn pipeline**: the same route with the pipeline on a data frame of one row, which is
-  what most people run.
+- **(b) FastAPI, scikit-learn pipeline**: the same route with the pipeline on a data frame, which is what most
+  people run.
 
-Neither yardstick splits, retries, counts or watches anything, and each asks the stable version only, a logistic
-regression, while one request in ten to Raygate goes to boosted trees.
+Neither yardstick authenticates, splits, retries, logs, counts or watches anything, and each asks the stable
+version only, a logistic regression, while one request in ten to Raygate goes to boosted trees.
 
-## Method
+### Method
 
-`wrk` posts real rows, one a request, over keep-alive connections from the same machine, so it takes its part of
-the cores too. A figure is the median of {method.rounds} rounds of {method.seconds} s, each after
-{method.warm_up} s of warm-up; errors are the sum. Within a round Raygate runs alone, then the plain servers
-(started together, loaded in turn: an idle one takes no CPU), then Raygate with two gateways. An idle Ray does
+`wrk` posts real rows over keep-alive connections from the same machine, so it takes its part of the cores too. A
+figure is the median of {method.rounds} rounds of {method.seconds} s, each after {method.warm_up} s of warm-up;
+errors are the sum; only good answers count into rates. Within a round Raygate runs alone, without and then with
+the shadow, then the plain servers (started together, loaded in turn: an idle one takes no CPU). An idle Ray does
 take CPU, so it is stopped meanwhile.
 
 CPU is user and system time of all processes of the contender over the number of requests: for Raygate everything
@@ -73,30 +97,26 @@ of the stack, Ray's daemons, dashboard, HAProxy and monitor included; `wrk` is n
 their proportional set sizes (PSS) after the run. `wrk` itself corrects its percentiles upwards for answers that
 took more than twice the mean.
 
-## Closed loop
+### Closed loop
 
-{report.figures_table(table)}
+{closed}
 
 {report.spread(table)}
 
-## Ratios of requests a second
+### Ratios of requests a second
 
-{report.ratios_table(table, roles, connections)}
+{report.ratios_table(table, roles)}
 
-## Expected at {full} connections
+### Expected
 
-{expected}
+{report.bullets(report.expectations(table, roles, full))}
 
-## Open loop: {roles.gateway}
+### Open loop: {roles.gateway}
 
-Requests leave at a constant rate whatever the answers do; latency counts from the time at which a request ought
-to have left. The generator (`open_loop.py`) wakes up to a millisecond late, more while it does not get a core:
-that is in the figures, and its worst is the last column. Capacity is the closed loop's rate at {full} connections
-in the last round.
+Requests of one row leave at a constant rate whatever the answers do; latency counts from the time at which a
+request ought to have left. The generator (`open_loop.py`) wakes up to a millisecond late, more while it does not
+get a core: that is in the figures, and its worst is the last column. Capacity is the closed loop's rate at
+{full} connections in the last round.
 
 {report.open_loop_table(open_loops)}
-
-## Where the time goes
-
-{report.BEGIN_BY_HAND}{report.END_BY_HAND}
 """

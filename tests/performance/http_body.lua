@@ -1,9 +1,14 @@
 -- Posts real rows in turn and prints the run's figures as one line of JSON.
 -- wrk -s http_body.lua URL -- FILE       FILE: one JSON document a line
+-- RAYGATE_BENCH_AUTHORIZATION: value of that header, or empty
 local requests, position = {}, 0
 
 function init(arguments)
   local headers = { ["Content-Type"] = "application/json" }
+  local authorization = os.getenv("RAYGATE_BENCH_AUTHORIZATION") or ""
+  if authorization ~= "" then
+    headers["Authorization"] = authorization
+  end
   for line in io.lines(arguments[1]) do
     requests[#requests + 1] = wrk.format("POST", nil, headers, line)
   end

@@ -1,24 +1,39 @@
-"""A small scenario for users: callers that keep their version, single rows mostly, now and then a list.
+"""A small scenario for users: callers that keep their version, single rows mostly, now and then a list, feedback.
 
-locust is not among Raygate's dependencies. With the stack up (``make serve``):
+With the stack up (``make serve``):
 
-    uvx locust -f tests/performance/locustfile.py --host http://127.0.0.1:8000
+    .venv/bin/locust -f tests/performance/locustfile.py --host http://127.0.0.1:8000
 
-or ``pip install locust`` in an environment of its own, then the same without ``uvx``. Its page is on
-http://localhost:8089; ``--headless -u 50 -r 10 -t 1m`` does without. locust itself is slower than the stack: for
-capacity use ``make bench``.
+Its page is on http://localhost:8089; ``--headless -u 50 -r 10 -t 1m`` does without. The credential is
+RAYGATE_API_KEY, else the local key of the stack in RAYGATE_STATE_DIRECTORY (``.raygate``). locust itself is
+slower than the stack: for capacity use ``make bench``.
 """
 
+from __future__ import annotations
+
+import os
 import random
 import uuid
+from collections import deque
+from pathlib import Path
+from typing import Any
 
 from locust import HttpUser, between, task
 
 MODEL = "credit-risk"
-PREDICT = "/api/v1/predict"
+PREDICT, FEEDBACK = "/api/v1/predict", "/api/v1/feedback"
+LIST_ROWS = 20
+REMEMBERED = 100
 
 
-def row():
+def credential() -> dict[str, str]:
+    """The header of the caller's key; none where the stack asks for none."""
+    key_file = Path(os.environ.get("RAYGATE_STATE_DIRECTORY", ".raygate")) / "local.key"
+    key = os.environ.get("RAYGATE_API_KEY") or (key_file.read_text().strip() if key_file.exists() else "")
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
+def application() -> dict[str, Any]:
     """A credit application; income and assets are missing at times, as in the data."""
     amount = random.randint(200, 3000)
     return {
@@ -43,27 +58,39 @@ class Caller(HttpUser):
 
     wait_time = between(0.05, 0.5)
 
-    def on_start(self):
-        self.client.headers["x-user-id"] = str(uuid.uuid4())
-        self.version = None
+    def on_start(self) -> None:
+        self.client.headers.update({**credential(), "x-user-id": str(uuid.uuid4())})
+        self.version: str | None = None
+        self.predictions: deque[str] = deque(maxlen=REMEMBERED)
 
     @task(20)
-    def one_row(self):
-        body = {"model_id": MODEL, "features": row()}
+    def one_row(self) -> None:
+        body = {"model_id": MODEL, "features": application()}
         with self.client.post(PREDICT, json=body, catch_response=True, name="predict, one row") as answer:
             if not answer.ok:
                 answer.failure(answer.text)
                 return
-            version = answer.json()["model_version"]
-            if self.version not in (None, version):
-                answer.failure(f"moved from {self.version} to {version}")
-            self.version = version
+            said = answer.json()
+            self.predictions.append(said["prediction_id"])
+            if self.version not in (None, said["model_version"]):
+                answer.failure(f"moved from {self.version} to {said['model_version']}")
+            self.version = said["model_version"]
 
     @task(3)
-    def twenty_rows(self):
-        body = {"model_id": MODEL, "features": [row() for _ in range(20)]}
-        self.client.post(PREDICT, json=body, name="predict, 20 rows")
+    def list_of_rows(self) -> None:
+        body = {"model_id": MODEL, "features": [application() for _ in range(LIST_ROWS)]}
+        self.client.post(PREDICT, json=body, name=f"predict, {LIST_ROWS} rows")
+
+    @task(4)
+    def feedback(self) -> None:
+        """What became of an earlier prediction: most borrowers pay."""
+        if not self.predictions:
+            return
+        prediction_id = self.predictions.popleft()
+        body = {"prediction_id": prediction_id, "label": "bad" if random.random() < 0.3 else "good"}
+        headers = {"Idempotency-Key": prediction_id}
+        self.client.post(FEEDBACK, json=body, headers=headers, name="feedback")
 
     @task(1)
-    def health(self):
+    def health(self) -> None:
         self.client.get("/health")

@@ -2,7 +2,7 @@
 
 A closed loop waits for a slow server and so leaves out the requests that users would have sent meanwhile. Here
 each request has a time at which it ought to leave, and its latency counts from then on. It runs in a process of
-its own:
+its own (RAYGATE_BENCH_AUTHORIZATION: value of that header, or empty):
 
     python tests/performance/open_loop.py --url URL --bodies FILE --rate 500 --seconds 10
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+from target import AUTHORIZATION_VARIABLE, Target
 
 CONNECTIONS_AT_START, CONNECTIONS_AT_MOST = 64, 1000
 LAST_ANSWERS_SECONDS = 10.0
@@ -32,27 +34,37 @@ class OpenLoop:
 
     Attributes:
         wanted_rate: Requests a second that were to leave.
-        achieved_rate: Good answers a second, until the last one came.
-        p50: Latency in milliseconds from the intended time of sending; p95, p99 and worst alike.
+        sent: Requests in all.
+        achieved_rate: Good answers a second, until the last answer came.
+        p50: Milliseconds from the intended time of sending to a good answer; p95, p99 and worst alike.
         latest_send: Milliseconds by which the generator itself was late at the worst.
-        errors: Bad statuses, broken connections, and requests without an answer after ten seconds.
+        refused: Answers of 429 or 503 that say when to try again.
+        refused_p50: Milliseconds until a refusal; refused_p99 alike. NaN where nothing was refused.
+        errors: Other bad statuses, broken connections, and requests without an answer after ten seconds.
     """
 
     wanted_rate: float
+    sent: int
     achieved_rate: float
     p50: float
     p95: float
     p99: float
     worst: float
     latest_send: float
+    refused: int
+    refused_p50: float
+    refused_p99: float
     errors: int
 
 
-def run(url: str, bodies: Path, rate: float, seconds: float) -> OpenLoop:
-    """Load a URL from a process of its own."""
-    command = [sys.executable, __file__, "--url", url, "--bodies", str(bodies)]
+def run(target: Target, bodies: Path, rate: float, seconds: float) -> OpenLoop:
+    """Load a route from a process of its own."""
+    command = [sys.executable, __file__, "--url", target.url, "--bodies", str(bodies)]
     command += ["--rate", str(rate), "--seconds", str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60)
+    environment = {**os.environ, **target.environment}
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=seconds + 60
+    )
     return OpenLoop(**json.loads(done.stdout))
 
 
@@ -79,11 +91,15 @@ class _Connection(asyncio.Protocol):
             return
         self._received = b""
         intended, self._intended = self._intended, None
-        self._generator.answered(intended, good=head.startswith(b"HTTP/1.1 200"))
+        self._generator.answered(intended, head)
         self._generator.free(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._generator.lost(self, was_busy=self._intended is not None)
+
+
+def _is_refusal(head: bytes) -> bool:
+    return head.startswith((b"HTTP/1.1 429", b"HTTP/1.1 503")) and b"\r\nretry-after:" in head.lower()
 
 
 def _content_length(head: bytes) -> int:
@@ -102,7 +118,8 @@ class _Generator:
         self._opening: set[asyncio.Task[object]] = set()
         self._connections = 0
         self.latencies: list[float] = []
-        self.errors = self.sent = 0
+        self.refusals: list[float] = []
+        self.errors = 0
         self.latest_send = self.last_answer = 0.0
 
     async def run(self, rate: float, seconds: float) -> float:
@@ -121,10 +138,14 @@ class _Generator:
             self._send(self._requests[number % len(self._requests)], intended)
         deadline = time.perf_counter() + LAST_ANSWERS_SECONDS
         # An event set by each answer would be in the figures.
-        while len(self.latencies) + self.errors < total and time.perf_counter() < deadline:  # noqa: ASYNC110
+        while self._answers + self.errors < total and time.perf_counter() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        self.errors = total - len(self.latencies)
+        self.errors = total - self._answers
         return max(seconds, self.last_answer - began)
+
+    @property
+    def _answers(self) -> int:
+        return len(self.latencies) + len(self.refusals)
 
     def free(self, connection: _Connection) -> None:
         if self._waiting:
@@ -138,10 +159,12 @@ class _Generator:
         if connection in self._free:
             self._free.remove(connection)
 
-    def answered(self, intended: float | None, good: bool) -> None:
+    def answered(self, intended: float | None, head: bytes) -> None:
         self.last_answer = time.perf_counter()
-        if good and intended is not None:
+        if intended is not None and head.startswith(b"HTTP/1.1 200"):
             self.latencies.append(self.last_answer - intended)
+        elif intended is not None and _is_refusal(head):
+            self.refusals.append(self.last_answer - intended)
         else:
             self.errors += 1
 
@@ -162,25 +185,38 @@ class _Generator:
         task.add_done_callback(self._opening.discard)
 
 
-def _requests(host: str, port: int, path: str, bodies: Path) -> list[bytes]:
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\nContent-Length: "
-    return [f"{head}{len(body)}\r\n\r\n".encode() + body for body in bodies.read_bytes().splitlines()]
+def _requests(target: Target, bodies: Path) -> list[bytes]:
+    parts = urlsplit(target.url)
+    head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in target.headers.items())
+    return [
+        f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies.read_bytes().splitlines()
+    ]
 
 
-async def _measure(url: str, bodies: Path, rate: float, seconds: float) -> OpenLoop:
-    parts = urlsplit(url)
-    host, port = parts.hostname or "127.0.0.1", parts.port or 80
-    generator = _Generator(host, port, _requests(host, port, parts.path, bodies))
+def _percentiles(seconds: list[float], *percents: float) -> list[float]:
+    """In milliseconds; NaN of nothing."""
+    return [float(value) * 1000 for value in np.percentile(seconds or [float("nan")], percents)]
+
+
+async def _measure(target: Target, bodies: Path, rate: float, seconds: float) -> OpenLoop:
+    parts = urlsplit(target.url)
+    generator = _Generator(parts.hostname or "127.0.0.1", parts.port or 80, _requests(target, bodies))
     took = await generator.run(rate, seconds)
-    p50, p95, p99, worst = np.percentile(generator.latencies or [float("nan")], [50, 95, 99, 100]) * 1000
+    p50, p95, p99, worst = _percentiles(generator.latencies, 50, 95, 99, 100)
+    refused_p50, refused_p99 = _percentiles(generator.refusals, 50, 99)
     return OpenLoop(
         wanted_rate=rate,
+        sent=len(generator.latencies) + len(generator.refusals) + generator.errors,
         achieved_rate=len(generator.latencies) / took,
-        p50=float(p50),
-        p95=float(p95),
-        p99=float(p99),
-        worst=float(worst),
+        p50=p50,
+        p95=p95,
+        p99=p99,
+        worst=worst,
         latest_send=generator.latest_send * 1000,
+        refused=len(generator.refusals),
+        refused_p50=refused_p50,
+        refused_p99=refused_p99,
         errors=generator.errors,
     )
 
@@ -192,7 +228,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, required=True, help="requests a second")
     parser.add_argument("--seconds", type=float, default=10)
     arguments = parser.parse_args()
-    measured = asyncio.run(_measure(arguments.url, arguments.bodies, arguments.rate, arguments.seconds))
+    target = Target(arguments.url, os.environ.get(AUTHORIZATION_VARIABLE, ""))
+    measured = asyncio.run(_measure(target, arguments.bodies, arguments.rate, arguments.seconds))
     print(json.dumps(asdict(measured)))
 
 

@@ -1,8 +1,8 @@
 """The yardstick: a model behind FastAPI, written as most people write it.
 
-One pydantic model for the row, one for the answer, one route. Two variants, chosen by the environment: with the
-compiled package that Raygate serves, or with the scikit-learn pipeline on a data frame of one row. No split, no
-metrics, no retries.
+One pydantic model for the row, one for the answer, a route for one row and one for a list. Two variants, chosen
+by the environment: with the compiled package that Raygate serves, or with the scikit-learn pipeline on a data
+frame. No split, no metrics, no retries.
 
 ``RAYGATE_BENCH_PACKAGE=DIR RAYGATE_BENCH_MODEL=compiled uvicorn --factory plain_server:build`` runs it by hand.
 """
@@ -30,15 +30,25 @@ PACKAGE_VARIABLE = "RAYGATE_BENCH_PACKAGE"
 MODEL_VARIABLE = "RAYGATE_BENCH_MODEL"
 COMPILED, PIPELINE = "compiled", "pipeline"
 
+Row = dict[str, Any]
 _TYPES = {FeatureKind.NUMBER: float, FeatureKind.BOOLEAN: bool, FeatureKind.CATEGORY: str, FeatureKind.TEXT: str}
-Score = Callable[[dict[str, Any]], list[float]]
+Score = Callable[[list[Row]], list[list[float]]]
 
 
-class Answer(BaseModel):
-    model_id: str
-    model_version: str
+class Prediction(BaseModel):
     prediction: str | int | bool
     probability: float
+
+
+class Answer(Prediction):
+    model_id: str
+    model_version: str
+
+
+class Answers(BaseModel):
+    model_id: str
+    model_version: str
+    predictions: list[Prediction]
 
 
 def build() -> FastAPI:
@@ -46,32 +56,37 @@ def build() -> FastAPI:
     loaded = package.load(Path(os.environ[PACKAGE_VARIABLE]))
     score = _compiled(loaded) if os.environ[MODEL_VARIABLE] == COMPILED else _pipeline(loaded)
     classes, threshold, version = loaded.metadata.classes, loaded.metadata.threshold, str(loaded.metadata.version)
-    request_model = _request_model(loaded.schema)
+    row = _row_model(loaded.schema)
+    one = create_model("PredictRequest", model_id=(str, ...), features=(row, ...))
+    many = create_model("PredictRowsRequest", model_id=(str, ...), features=(list[row], ...))
     app = FastAPI()
 
-    # async, though it computes: a thread for each request costs more than the compiled model, and with the
+    def decide(scores: list[float]) -> dict[str, Any]:
+        best = 1 if scores[1] >= threshold else 0
+        return {"prediction": classes[best], "probability": scores[best]}
+
+    # async, though they compute: a thread for each request costs more than the compiled model, and with the
     # pipeline it only adds switches, for the interpreter's lock lets one run at a time.
     @app.post("/api/v1/predict")
-    async def predict(request: request_model) -> Answer:  # type: ignore[valid-type]
-        scores = score(request.features.model_dump())
-        best = 1 if scores[1] >= threshold else 0
-        return Answer(
-            model_id=request.model_id,
-            model_version=version,
-            prediction=classes[best],
-            probability=scores[best],
-        )
+    async def predict(request: one) -> Answer:  # type: ignore[valid-type]
+        (scores,) = score([request.features.model_dump()])
+        return Answer(model_id=request.model_id, model_version=version, **decide(scores))
+
+    @app.post("/api/v1/predict/rows")
+    async def predict_rows(request: many) -> Answers:  # type: ignore[valid-type]
+        scores = score([features.model_dump() for features in request.features])
+        predictions = [Prediction(**decide(of_row)) for of_row in scores]
+        return Answers(model_id=request.model_id, model_version=version, predictions=predictions)
 
     return app
 
 
-def _request_model(schema: FeatureSchema) -> type[BaseModel]:
+def _row_model(schema: FeatureSchema) -> type[BaseModel]:
     fields: dict[str, Any] = {
         feature.name: (_TYPES[feature.kind] | None, None) if feature.nullable else (_TYPES[feature.kind], ...)
         for feature in schema.features
     }
-    row = create_model("Row", **fields)
-    return create_model("PredictRequest", model_id=(str, ...), features=(row, ...))
+    return create_model("Row", **fields)
 
 
 def _compiled(loaded: package.ModelPackage) -> Score:
@@ -80,14 +95,14 @@ def _compiled(loaded: package.ModelPackage) -> Score:
     numeric = [feature.name for feature in loaded.schema.numeric]
     textual = [feature.name for feature in loaded.schema.textual]
 
-    def score(row: dict[str, Any]) -> list[float]:
-        numbers = [row[name] for name in numeric]
+    def score(rows: list[Row]) -> list[list[float]]:
+        numbers = [[row[name] for name in numeric] for row in rows]
         columns = Columns(
-            numeric=np.array([[0.0 if number is None else number for number in numbers]]),
-            valid=np.array([[number is not None for number in numbers]]),
-            textual=tuple([row[name]] for name in textual),
+            numeric=np.array([[0.0 if number is None else number for number in row] for row in numbers]),
+            valid=np.array([[number is not None for number in row] for row in numbers]),
+            textual=tuple([row[name] for row in rows] for name in textual),
         )
-        return predictor.predict(columns).scores[0].tolist()
+        return predictor.predict(columns).scores.tolist()
 
     return score
 
@@ -102,9 +117,8 @@ def _pipeline(loaded: package.ModelPackage) -> Score:
     dtypes = {name: dtypes[name] for name in names}
     order = score_order(estimator, loaded.metadata.classes)
 
-    def score(row: dict[str, Any]) -> list[float]:
-        values = {name: math.nan if row[name] is None else row[name] for name in names}
-        frame = pd.DataFrame([values]).astype(dtypes)
-        return estimator.predict_proba(frame)[0, order].tolist()
+    def score(rows: list[Row]) -> list[list[float]]:
+        values = [{name: math.nan if row[name] is None else row[name] for name in names} for row in rows]
+        return estimator.predict_proba(pd.DataFrame(values).astype(dtypes))[:, order].tolist()
 
     return score

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from target import Target
 
 from deployments.contracts.errors import RaygateError
 
@@ -40,7 +43,7 @@ class ClosedLoop:
 
     Attributes:
         requests: Answered, with whatever status.
-        rate: Requests a second.
+        rate: Good answers a second.
         p50: Latency in milliseconds; p95 and p99 alike. After wrk's own correction, which adds to the tail what
             an answer slower than twice the mean would have hidden.
         bad_status: Answers of 400 and above.
@@ -68,11 +71,11 @@ def version() -> str:
     return said.stdout.split("[")[0].strip()
 
 
-def run(url: str, bodies: Path, connections: int, seconds: int) -> ClosedLoop:
-    """Load a URL.
+def run(target: Target, bodies: Path, connections: int, seconds: int) -> ClosedLoop:
+    """Load a route.
 
     Args:
-        url: Of the predict route.
+        target: The route.
         bodies: One JSON document a line, posted in turn.
         connections: Kept alive; requests under way at a time.
         seconds: How long.
@@ -81,9 +84,12 @@ def run(url: str, bodies: Path, connections: int, seconds: int) -> ClosedLoop:
         WrkFailed: It printed no figures.
     """
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
-    command += ["--timeout", f"{ANSWER_SECONDS}s", "--script", str(SCRIPT), url, "--", str(bodies)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 60)
-    return parse(done.stdout, url, done.stderr)
+    command += ["--timeout", f"{ANSWER_SECONDS}s", "--script", str(SCRIPT), target.url, "--", str(bodies)]
+    environment = {**os.environ, **target.environment}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=seconds + 60
+    )
+    return parse(done.stdout, target.url, done.stderr)
 
 
 def parse(output: str, url: str = "", complaint: str = "") -> ClosedLoop:
@@ -98,7 +104,7 @@ def parse(output: str, url: str = "", complaint: str = "") -> ClosedLoop:
     said = json.loads(line)
     return ClosedLoop(
         requests=said["requests"],
-        rate=said["requests"] / (said["microseconds"] / 1e6),
+        rate=(said["requests"] - said["bad_status"]) / (said["microseconds"] / 1e6),
         p50=said["p50"] / 1000,
         p95=said["p95"] / 1000,
         p99=said["p99"] / 1000,
