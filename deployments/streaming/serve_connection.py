@@ -6,15 +6,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deployments.contracts import joint_call
 from deployments.contracts.errors import WireMismatch
 from deployments.contracts.joint_call import JointAnswer, JointRequest
 from deployments.streaming.gateway_connection import ANSWER_SECONDS, NO_ANSWER, Answer, seconds
-
-if TYPE_CHECKING:
-    from ray.serve.handle import DeploymentHandle
 
 CALLS = 2
 """Under way at a time: enough for every gateway to have one, few enough for records to gather meanwhile."""
@@ -23,7 +20,6 @@ BYTES_A_CALL = 3_000_000
 """Calls of Serve must stay below gRPC's 4 MB; no endpoint takes a larger body (``Limits.max_body_bytes``)."""
 OVERHEAD_BYTES = 1024  # headers, and what pickling adds
 _TOO_LARGE = Answer(413, b'{"code": "BODY_TOO_LARGE", "details": "more than 3000000 bytes"}', None)
-CONNECT_SECONDS = 10.0
 Call = Callable[[dict[str, Any]], Awaitable[list[tuple[int, joint_call.Headers, bytes]]]]
 _log = logging.getLogger("raygate.stream")
 _Waiting = tuple[JointRequest, asyncio.Future[Answer]]
@@ -41,20 +37,6 @@ class ServeConnection:
         self.where, self._call = where, call
         self._waiting: deque[_Waiting] = deque()
         self._calls: set[asyncio.Task[None]] = set()
-
-    @classmethod
-    async def connect(cls, application: str) -> ServeConnection | None:
-        """To an application of this process's cluster; None if the cluster has none that takes joined requests."""
-        from ray import serve
-
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                handle: DeploymentHandle[Any] = await asyncio.to_thread(serve.get_app_handle, application)
-                await handle.answer_together.remote(joint_call.to_plain([]))
-        except Exception as error:  # no Serve, no such application, or one of an older release
-            _log.info("no joined requests to %s: %s", application, type(error).__name__)
-            return None
-        return cls(application, handle.answer_together.remote)
 
     async def ask(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """See GatewayConnection.

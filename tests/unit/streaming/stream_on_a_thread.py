@@ -5,7 +5,7 @@ import threading
 from contextlib import contextmanager
 
 from deployments.streaming.figures import StreamFigures
-from ray_apps.stream import work
+from ray_apps.stream_worker import work
 
 
 @contextmanager

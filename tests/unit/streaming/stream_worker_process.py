@@ -7,7 +7,7 @@ import sys
 
 from deployments.streaming.figures import StreamFigures
 from deployments.streaming.stream_file import PredictionStream
-from ray_apps.stream import work
+from ray_apps.stream_worker import work
 
 
 async def main() -> None:
