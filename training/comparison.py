@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deployments.contracts.model_version import Version
 from deployments.runtime.package import ModelPackage
 from training import evaluation_report, families
-from training.evaluation_report import Figure
+from training.figure import Figure
 
 SHOWN = ("accuracy", "f1", "roc_auc", "brier", "cost", "r2", "rmse", "mae")
 """Metrics that a person chooses by; all of them are in the package and in MLflow."""

@@ -13,7 +13,7 @@ from deployments.contracts import labels
 from deployments.contracts.errors import PackagingFailed
 from deployments.contracts.package import Task
 from deployments.contracts.wire import Floats
-from training.evaluation_report import Figure
+from training.figure import Figure
 
 Metric = Callable[[Any, Any, Floats], float]
 """Takes true labels or values (of several targets n rows of them), returned ones, and the scores (n, k); larger is

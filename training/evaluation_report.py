@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from deployments.contracts.package import Task
 from deployments.contracts.wire import Floats
+from training.figure import Figure
 from training.variants.report import VariantReport
 
 if TYPE_CHECKING:
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
 
 EVALUATION = "evaluation.json"
 CALIBRATION_BINS = 10
-
-
-class Figure(BaseModel):
-    """A metric on the test rows with its 95 % interval."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    value: float
-    low: float
-    high: float
 
 
 class CalibrationBin(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from deployments.contracts.errors import FieldProblem, InvalidDocument
 from deployments.contracts.feature_schema import FeatureKind, FeatureSchema
-from training.evaluation_report import Figure
+from training.figure import Figure
 
 RESAMPLES = 500
 FEWEST_ROWS = 20

@@ -1,4 +1,4 @@
-"""The answer to a request, and the document of it that callers of ``/api/v1/predict`` get."""
+"""The answer to a request, and the document of it that its caller gets."""
 
 from __future__ import annotations
 
@@ -62,6 +62,22 @@ def document(answer: Answer, asked: RequestDocument) -> dict[str, Any]:
             {"row": position, "field": name, "message": "training never saw this category"}
             for position, name in answer.rows.unseen
         ]
+    return made
+
+
+def own_document(answer: Answer) -> bytes:
+    """The JSON that the endpoint's post-transformer made; counts the label behind it.
+
+    Raises:
+        RowFailed: The model has no score for it.
+    """
+    failure = answer.scores.errors.get(0)
+    if failure is not None:
+        raise RowFailed(str(answer.served.name), failure)
+    answer.served.read(answer.scores.values[0].tolist(), probabilities=False)
+    assert answer.scores.documents is not None
+    made = answer.scores.documents.answers[0]
+    assert made is not None
     return made
 
 

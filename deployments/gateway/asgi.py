@@ -17,8 +17,7 @@ from deployments.access.access import Access
 from deployments.access.caller import Caller
 from deployments.access.roles import Permission
 from deployments.contracts.errors import BodyTooLarge, MalformedRequest, RaygateError
-from deployments.gateway.answer import Answer, document
-from deployments.gateway.document_line import answer_of
+from deployments.gateway.answer import Answer, document, own_document
 from deployments.gateway.incoming import Incoming
 from deployments.gateway.problems import problem
 from deployments.gateway.request_document import RequestDocument, parse, read
@@ -122,7 +121,7 @@ class DocumentEndpoint(PredictEndpoint):
         return RequestDocument(endpoint, [sent], single=True, text=body.decode())
 
     def _told(self, answer: Answer, asked: RequestDocument) -> Told:
-        return answer_of(answer), [
+        return own_document(answer), [
             (b"x-prediction-id", answer.ids[0].encode()),
             (b"x-model-version", answer.served.text.encode()),
         ]

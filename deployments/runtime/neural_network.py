@@ -14,9 +14,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from deployments.contracts.wire import Floats
 
-Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Weights (inputs, outputs) and biases (outputs,)."""
-
 
 class _NeuralNetwork(BaseEstimator):  # type: ignore[misc]
     """Fully connected layers with ReLU between them.

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deployments.runtime.neural_network import Layer
+Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Weights (inputs, outputs) and biases (outputs,)."""
 
 
 def fit(

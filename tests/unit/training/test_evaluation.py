@@ -9,7 +9,8 @@ from deployments.contracts.package import Task
 from training import bootstrap, custom_metric, decision, evaluation, evaluation_report, gates
 from training.decision import Decision
 from training.errors import GateMissed
-from training.evaluation_report import EvaluationReport, Figure
+from training.evaluation_report import EvaluationReport
+from training.figure import Figure
 
 TRUTH = ["good", "bad", "bad", "good", "bad", "good"]
 BAD = np.array([0.1, 0.9, 0.4, 0.6, 0.7, 0.2])
