@@ -32,7 +32,7 @@ LOCAL_ADMIN = Caller.with_role("local", Role.ADMIN, "")
 class Identification(Protocol):
     """Says who sends a request."""
 
-    def authenticate(self, headers: Headers) -> Caller:
+    def authenticate(self, headers: Headers, in_browser: bool = False) -> Caller:
         """The caller; see ``Authenticator.authenticate``."""
         ...
 
@@ -40,7 +40,7 @@ class Identification(Protocol):
 class Everybody:
     """Takes everybody for the admin of this machine."""
 
-    def authenticate(self, headers: Headers) -> Caller:
+    def authenticate(self, headers: Headers, in_browser: bool = False) -> Caller:
         """The local admin, whatever the headers say."""
         return LOCAL_ADMIN
 
@@ -171,14 +171,17 @@ class Access:
             RateLimited: Too many requests.
             AccessUnavailable: Nobody can be authenticated now.
         """
+        in_browser = permission is Permission.READ_DOCUMENTATION
         try:
             if permission in self._anonymous.permissions:
                 return self._whoever(headers)
-            caller = self._identification.authenticate(headers)
+            caller = self._identification.authenticate(headers, in_browser)
             caller.require(permission)
             self._rates.take(caller, self._clock())
         except RaygateError as error:
             self._refused[type(error)] += 1
+            if in_browser and isinstance(error, Unauthenticated):
+                raise Unauthenticated(error.reason, in_browser) from error
             raise
         return caller
 

@@ -6,11 +6,15 @@ from deployments.contracts.errors import RaygateError
 
 
 class Unauthenticated(RaygateError):
-    """A request has no credential, or one that is not valid. The reason is fit for the caller."""
+    """A request has no credential, or one that is not valid. The reason is fit for the caller.
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    Attributes:
+        in_browser: Whether it is a person's browser that may ask for a key.
+    """
+
+    def __init__(self, reason: str, in_browser: bool = False) -> None:
+        super().__init__(reason, in_browser)
+        self.reason, self.in_browser = reason, in_browser
 
     def __str__(self) -> str:
         return self.reason

@@ -43,6 +43,7 @@ TABLE = (
     Route("GET", "/ready", Permission.CHECK_HEALTH),
     Route("GET", "/docs", Permission.READ_DOCUMENTATION),
     Route("GET", "/docs/oauth2-redirect", Permission.READ_DOCUMENTATION),
+    Route("GET", "/docs/static/{file}", Permission.READ_DOCUMENTATION),
     Route("GET", "/openapi.json", Permission.READ_DOCUMENTATION),
     Route("GET", "/v2/health/live", Permission.CHECK_HEALTH),
     Route("GET", "/v2/health/ready", Permission.CHECK_HEALTH),

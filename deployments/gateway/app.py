@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
@@ -19,6 +20,9 @@ from deployments.gateway.problems import Code, Problem, http_problem, problem
 from deployments.gateway.scoring import Scoring
 from deployments.open_inference import routes as open_inference
 from deployments.tracing import Tracing
+
+DOCUMENTATION_FILES = "/docs/static"
+"""Script and style of the docs page."""
 
 
 def build(
@@ -41,7 +45,7 @@ def build(
         spans: Where requests of other protocols are traced; None: nowhere.
         control_url: Where models are reloaded; empty where that is not possible.
     """
-    app = FastAPI(title=openapi.TITLE, version=release, redoc_url=None)
+    app = FastAPIOffline(title=openapi.TITLE, version=release, redoc_url=None, static_url=DOCUMENTATION_FILES)
     for path in PREDICT_PATHS:
         app.router.routes.append(Route(path, predict, methods=["POST"], include_in_schema=False))
     app.openapi = lambda: openapi.document(app, scoring.endpoints.values())  # type: ignore[method-assign]

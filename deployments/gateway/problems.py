@@ -39,6 +39,9 @@ class Code(StrEnum):
     INTERNAL_ERROR = "INTERNAL_ERROR"
 
 
+_ASKED_OF_A_PERSON = 'Basic realm="Raygate: any user name, an API key as the password"'
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """An error as the caller sees it.
@@ -50,6 +53,7 @@ class Problem:
         details: This occurrence: names rows, fields and limits, never internals.
         retry_after: Seconds, for the Retry-After header; 0 leaves it out.
         allow: Methods that the path takes, for the Allow header; empty leaves it out.
+        in_browser: Whether a browser is to ask its user for a credential that is missing.
     """
 
     status: int
@@ -58,6 +62,7 @@ class Problem:
     details: str
     retry_after: int = 0
     allow: tuple[str, ...] = ()
+    in_browser: bool = False
 
     def document(self) -> dict[str, str]:
         """The body as an object."""
@@ -71,7 +76,7 @@ class Problem:
         """Headers besides content type and length."""
         headers = {"retry-after": str(self.retry_after)} if self.retry_after else {}
         if self.status == 401:
-            headers["www-authenticate"] = "Bearer"
+            headers["www-authenticate"] = _ASKED_OF_A_PERSON if self.in_browser else "Bearer"
         if self.allow:
             headers["allow"] = ", ".join(self.allow)
         return headers
@@ -126,7 +131,8 @@ def problem(error: BaseException) -> Problem:
         return replace(http_problem(405, str(error)), allow=error.methods)
     retry_after = math.ceil(getattr(error, "retry_after_seconds", row.retry_after))
     details = "it speaks another release's language" if isinstance(error, errors.WireMismatch) else str(error)
-    return Problem(row.status, row.code, row.error, details, retry_after)
+    in_browser = isinstance(error, refusals.Unauthenticated) and error.in_browser
+    return Problem(row.status, row.code, row.error, details, retry_after, in_browser=in_browser)
 
 
 def row_problem(reason: str) -> Problem:

@@ -49,7 +49,15 @@ class TestCallers:
     def test_without_a_credential_only_health_is_open(self, stack, method, path, status):
         response = httpx.request(method, stack.api_url + path, timeout=30)
         assert response.status_code == status
-        assert status != 401 or response.headers["www-authenticate"] == "Bearer"
+        asked_of_a_person = path == "/openapi.json"
+        challenge = response.headers.get("www-authenticate", "Bearer").split()[0]
+        assert challenge == ("Basic" if asked_of_a_person else "Bearer")
+
+    def test_a_browser_that_asks_for_the_key_shows_the_documentation(self, stack):
+        browser = httpx.Client(base_url=stack.api_url, auth=("ada", stack.settings.key_file.read_text().strip()))
+        for path in ("/docs", "/docs/static/swagger-ui-bundle.js", "/openapi.json"):
+            assert browser.get(path).status_code == 200
+        assert browser.post("/api/v1/predict", json={}).status_code == 401
 
     def test_a_key_is_good_until_it_is_revoked(self, stack, rows):
         made = stack.raygate("keys", "create", "shop", "--role", "predictor")

@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import time
 from datetime import UTC, datetime
 
@@ -170,10 +171,21 @@ def test_documentation_is_for_callers_unless_it_is_opened(begin, store, is_open)
     if is_open:
         assert access.admit_route("GET", "/openapi.json", []).name == "anonymous"
     else:
-        with pytest.raises(Unauthenticated):
+        with pytest.raises(Unauthenticated) as refused:
             access.admit_route("GET", "/openapi.json", [])
-    with pytest.raises(Unauthenticated):
+        assert refused.value.in_browser
+    with pytest.raises(Unauthenticated) as refused:
         access.admit_route("POST", "/predict", [])
+    assert not refused.value.in_browser
+
+
+def test_a_browsers_password_reads_documentation_and_nothing_else(begin, store, create):
+    password = base64.b64encode(f"ada:{create('shop').text}".encode())
+    access, headers = begin(store), [(b"authorization", b"Basic " + password)]
+    assert access.admit_route("GET", "/docs", headers).name == "shop"
+    assert access.admit_route("GET", "/docs/static/swagger-ui.css", headers).name == "shop"
+    with pytest.raises(Unauthenticated):
+        access.admit_route("POST", "/predict", headers)
 
 
 def test_requests_and_rows_over_a_callers_limits_are_refused_and_counted(begin, store, create):

@@ -65,7 +65,7 @@ def test_a_policy_survives_the_way_to_the_gateway():
     assert AccessPolicy.model_validate(policy.model_dump(mode="json", by_alias=True)) == policy
 
 
-EXAMPLES = {"str": "text", "int": 3, "float": 1.5, "tuple[str, ...]": ("GET", "PUT")}
+EXAMPLES = {"str": "text", "bool": True, "int": 3, "float": 1.5, "tuple[str, ...]": ("GET", "PUT")}
 KINDS = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, RaygateError)]
 
 

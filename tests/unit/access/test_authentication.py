@@ -1,3 +1,4 @@
+import base64
 from datetime import timedelta
 
 import pytest
@@ -59,6 +60,30 @@ def test_without_one_valid_credential_nobody_gets_in(known, authenticate, header
     known.refresh()
     with pytest.raises(Unauthenticated, match=said):
         authenticate(headers)
+
+
+@pytest.mark.parametrize("user", [pytest.param("", id="no-user"), pytest.param("ada", id="some-user")])
+def test_a_browser_sends_a_key_as_the_password_whoever_its_user_is(mint, known, authenticate, user):
+    minted = mint("checkout")
+    known.refresh()
+    asked = bearer(base64.b64encode(f"{user}:{minted.text}".encode()).decode(), "Basic")
+    assert authenticate(asked, in_browser=True).name == "checkout"
+    with pytest.raises(Unauthenticated, match="must be 'Bearer'"):
+        authenticate(asked)
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        pytest.param("%%%", "in base64", id="no-base64"),
+        pytest.param("cmdfbm9wYXNzd29yZA==", "send an API key", id="no-password"),
+        pytest.param("dTpodW50ZXIy", "not known", id="another-password"),
+    ],
+)
+def test_a_password_that_is_no_key_lets_nobody_in(known, authenticate, sent, said):
+    known.refresh()
+    with pytest.raises(Unauthenticated, match=said):
+        authenticate(bearer(sent, "Basic"), in_browser=True)
 
 
 def test_a_key_that_differs_in_one_letter_is_refused_and_not_repeated(mint, known, authenticate):

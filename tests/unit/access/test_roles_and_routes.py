@@ -22,7 +22,9 @@ def routes_of_the_gateway():
     scoring = Scoring(Counters("gateway"))
     built: FastAPI = app.build(scoring, never_called, access=Access.insecure_local(), release="1.0.0")
     # Routes of an included router too, which the application's own list does not show.
-    return {(method, route.path) for route in iter_route_contexts(built.routes) for method in route.methods}
+    routes = list(iter_route_contexts(built.routes))
+    files = {("GET", f"{route.path}/a.file") for route in routes if route.methods is None}
+    return files | {(method, route.path) for route in routes for method in route.methods or ()}
 
 
 def test_every_route_of_the_gateway_is_in_the_table():

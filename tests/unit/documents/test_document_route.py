@@ -185,7 +185,7 @@ def test_expressions_answer_in_the_pool_and_openapi_shows_their_types(play):
 
 def test_nobody_uses_the_path_without_a_credential(play):
     class Nobody:
-        def authenticate(self, headers):
+        def authenticate(self, headers, in_browser=False):
             from deployments.access.errors import Unauthenticated
 
             raise Unauthenticated("no key")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from datetime import datetime
 
 import pytest
@@ -272,6 +273,14 @@ def test_openapi_has_one_typed_feature_schema_a_model(ask):
     request = document["paths"][PREDICT]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert request == {"oneOf": [{"$ref": "#/components/schemas/credit_risk_request"}]}
     assert document["info"]["version"] == "1.2.3"
+
+
+def test_the_docs_page_takes_script_and_style_from_the_gateway(ask):
+    page = ask("GET", "/docs")[0].text
+    files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert any(file.endswith(".js") for file in files)
+    for file in files:
+        assert ask("GET", file)[0].status_code == 200, file
 
 
 def test_every_reference_in_the_openapi_document_leads_somewhere(ask):

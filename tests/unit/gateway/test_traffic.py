@@ -50,7 +50,7 @@ class TestPin:
 
     def test_a_caller_that_may_not_is_told_so(self, play, row):
         class Predictor:
-            def authenticate(self, headers):
+            def authenticate(self, headers, in_browser=False):
                 return Caller.with_role("shop", Role.PREDICTOR, "key:1")
 
         async def scenario(stack):

@@ -9,7 +9,7 @@ from deployments.access.roles import Role
 class ByName:
     """Takes the bearer token for a role."""
 
-    def authenticate(self, headers):
+    def authenticate(self, headers, in_browser=False):
         token = dict(headers).get(b"authorization", b"").decode().removeprefix("Bearer ")
         if not token:
             raise Unauthenticated("no credential")
