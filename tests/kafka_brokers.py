@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 import time
@@ -10,21 +11,13 @@ from contextlib import contextmanager
 
 PARTITIONS = 4
 """Of every topic."""
-_PROGRAM = """
-import sys
-from confluent_kafka import Producer
-producer = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "replaced"})
-brokers = producer.list_topics(timeout=10).brokers.values()
-print(",".join(f"{broker.host}:{broker.port}" for broker in brokers), flush=True)
-sys.stdin.read()
-"""
 
 
 @contextmanager
 def running() -> Iterator[str]:
     """Run brokers for the block; gives where clients begin."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -73,3 +66,28 @@ class Reader:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def _serve() -> None:
+    """Be the brokers until standard input ends.
+
+    The Python client can begin such brokers too (``test.mock.num.brokers``), but then every group's first member
+    waits three seconds for others.
+    """
+    from confluent_kafka import cimpl
+
+    kafka, producer, brokers = ctypes.CDLL(cimpl.__file__), 0, 1  # symbols of librdkafka are found through it
+    for function in (kafka.rd_kafka_new, kafka.rd_kafka_mock_cluster_new):
+        function.restype = ctypes.c_void_p
+    kafka.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
+    problem = ctypes.create_string_buffer(200)
+    client = ctypes.c_void_p(kafka.rd_kafka_new(producer, None, problem, len(problem)))
+    assert client, problem.value
+    cluster = ctypes.c_void_p(kafka.rd_kafka_mock_cluster_new(client, brokers))
+    kafka.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0)
+    print(kafka.rd_kafka_mock_cluster_bootstraps(cluster).decode(), flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,8 +1,9 @@
 """Rows on their way to a version's pool: coalesced, bounded, retried.
 
 While the allowed number of calls to a pool is in flight, rows queue and leave together in the next call; with a
-free slot a row leaves at once, so light load pays no wait. A call that fails in transport is repeated, and Serve's
-router then picks another replica; an error of the model is an answer, not a failure, and is never repeated.
+free slot they leave at the end of the event loop's turn, so light load pays no wait and rows that come together
+stay together. A call that fails in transport is repeated, and Serve's router then picks another replica; an error
+of the model is an answer, not a failure, and is never repeated.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ class Dispatcher:
         wait = self._queue.wait_seconds(now)
         if wait > limits.max_wait_seconds or self._queue.rows + rows.count > limits.max_waiting_rows:
             raise Overloaded(self.version, self._queue.rows)
-        answer: asyncio.Future[Scores] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Scores] = loop.create_future()
         waiting = Waiting(rows, size, ids, now, deadline, answer, explain, span)
         # An explanation takes up to a thousand times as long as a prediction: it has a call of its own.
         if explain and self._explaining < EXPLAINING_CALLS:
@@ -133,7 +135,7 @@ class Dispatcher:
             self._start(self._explained(waiting))
         else:
             self._queue.add(waiting)
-            self._start_calls()
+            loop.call_soon(self._start_calls)  # behind the others of this turn: requests that come together
         return answer
 
     async def _explained(self, waiting: Waiting) -> None:

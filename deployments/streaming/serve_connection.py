@@ -26,7 +26,10 @@ _Waiting = tuple[JointRequest, asyncio.Future[Answer]]
 
 
 class ServeConnection:
-    """Joins requests into calls: one leaves at once while few are under way, others leave together.
+    """Joins requests into calls.
+
+    Those of one turn of the event loop leave together: at once while few calls are under way, else with all that
+    come until one has ended.
 
     Args:
         where: The gateway, for people.
@@ -49,7 +52,7 @@ class ServeConnection:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         encoded = tuple((name.encode(), value.encode()) for name, value in headers.items())
         self._waiting.append((JointRequest(path, encoded, body), answer))
-        self._start_calls()
+        asyncio.get_running_loop().call_soon(self._start_calls)  # records are read together: none leaves alone
         return await answer
 
     def _start_calls(self) -> None:

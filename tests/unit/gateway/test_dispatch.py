@@ -64,12 +64,22 @@ def test_a_lone_row_leaves_at_once(dispatch, send, pool, run):
     assert [len(call.columns) for call in pool.calls] == [1]
 
 
+def test_rows_that_come_in_one_turn_of_the_loop_leave_in_one_call(dispatch, send, pool, run):
+    async def scenario():
+        dispatcher = dispatch(callsInFlight=1)
+        await asyncio.gather(*(send(dispatcher, 0.1) for _ in range(10)))
+
+    run(scenario())
+    assert [len(call.columns) for call in pool.calls] == [10]
+
+
 def test_rows_that_come_while_calls_are_in_flight_leave_together(dispatch, send, pool, run):
     async def scenario():
         pool.gate = asyncio.Event()
         dispatcher = dispatch(callsInFlight=1)
-        answers = [send(dispatcher, income / 100) for income in range(10)]
-        await asyncio.sleep(0)
+        answers = [send(dispatcher, 0.0)]
+        await settle()
+        answers += [send(dispatcher, income / 100) for income in range(1, 10)]
         pool.gate.set()
         return await asyncio.gather(*answers)
 
@@ -84,12 +94,11 @@ def test_a_call_takes_no_more_rows_than_allowed_but_never_splits_a_request(dispa
         dispatcher = dispatch(callsInFlight=1, maxCallRows=4)
         answers = [send(dispatcher, 0.1), *(send(dispatcher, 0.1, 0.2, 0.3) for _ in range(2))]
         answers.append(send(dispatcher, *[0.5] * 9))
-        await asyncio.sleep(0)
         pool.gate.set()
         return await asyncio.gather(*answers)
 
     scores = run(scenario())
-    assert [len(call.columns) for call in pool.calls] == [1, 3, 3, 9]
+    assert [len(call.columns) for call in pool.calls] == [4, 3, 9]
     assert [len(score.values) for score in scores] == [1, 3, 3, 9]
 
 
@@ -168,8 +177,9 @@ def test_a_row_that_waited_past_its_deadline_is_not_sent(dispatch, send, pool, c
     async def scenario():
         pool.gate = asyncio.Event()
         dispatcher = dispatch(callsInFlight=1)
-        first, late = send(dispatcher, 0.1), send(dispatcher, 0.2, seconds=1.0)
-        await asyncio.sleep(0)
+        first = send(dispatcher, 0.1)
+        await settle()
+        late = send(dispatcher, 0.2, seconds=1.0)
         clock.now += 2
         pool.gate.set()
         await first
@@ -184,7 +194,9 @@ def test_a_full_queue_refuses_instead_of_growing(dispatch, send, pool, run):
     async def scenario():
         pool.gate = asyncio.Event()
         dispatcher = dispatch(callsInFlight=1, maxWaitingRows=2)
-        answers = [send(dispatcher, 0.1) for _ in range(3)]
+        answers = [send(dispatcher, 0.1)]
+        await settle()
+        answers += [send(dispatcher, 0.1) for _ in range(2)]
         with pytest.raises(Overloaded, match="2 rows wait"):
             send(dispatcher, 0.1)
         pool.gate.set()
@@ -209,8 +221,9 @@ def test_a_caller_that_left_takes_no_place_in_the_next_call(dispatch, send, pool
     async def scenario():
         pool.gate = asyncio.Event()
         dispatcher = dispatch(callsInFlight=1)
-        answers = [send(dispatcher, 0.1) for _ in range(3)]
-        await asyncio.sleep(0)
+        answers = [send(dispatcher, 0.1)]
+        await settle()
+        answers += [send(dispatcher, 0.1) for _ in range(2)]
         answers[1].cancel()
         pool.gate.set()
         await answers[2]
@@ -224,13 +237,14 @@ def test_the_pool_is_told_how_many_rows_stand_behind_a_call(dispatch, send, pool
     async def scenario():
         pool.gate = asyncio.Event()
         dispatcher = dispatch(callsInFlight=1, maxCallRows=2)
-        answers = [send(dispatcher, 0.1) for _ in range(4)]
-        await asyncio.sleep(0)
+        answers = [send(dispatcher, 0.1)]
+        await settle()
+        answers += [send(dispatcher, 0.1) for _ in range(3)]
         pool.gate.set()
         await asyncio.gather(*answers)
 
     run(scenario())
-    assert [call.backlog for call in pool.calls] == [4, 3, 1]
+    assert [call.backlog for call in pool.calls] == [1, 3, 1]
 
 
 class SlowPool:

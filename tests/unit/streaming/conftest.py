@@ -110,18 +110,20 @@ def gateway() -> Iterator[Gateway]:
 
 @pytest.fixture
 def stream(brokers: str) -> Callable[..., PredictionStream]:
-    """A stream with topics of its own."""
+    """A stream with topics and a group of its own."""
 
     def make(**changes: Any) -> PredictionStream:
         number = next(_numbers)
         spec = {
             "brokers": brokers,
+            "group": f"stream-{number}",  # one that a member has just left takes the next one in after seconds
             "input": f"applications-{number}",
             "results": f"predictions-{number}",
             "rejected": f"rejected-{number}",
             "endpoint": "credit-risk",
             "keyHeader": "x-user-id",
             "clientOptions": {
+                **kafka_brokers.FETCH,
                 "session.timeout.ms": 6000,
                 "heartbeat.interval.ms": 500,
                 "topic.metadata.refresh.interval.ms": 500,

@@ -39,26 +39,44 @@ def ask(connection, number):
     return asyncio.ensure_future(connection.ask("/api/v1/predict", {"x-user-id": "1"}, b"%d" % number))
 
 
-def test_the_first_requests_leave_at_once_and_those_that_come_meanwhile_together(run):
+async def ask_one_by_one(connection, count):
+    """A call for each, all of which wait at the gate."""
+    asked = []
+    for number in range(count):
+        asked.append(ask(connection, number))
+        await asyncio.sleep(0.01)
+    return asked
+
+
+def test_requests_of_one_turn_of_the_loop_leave_together_and_at_once(run):
     async def scenario(gateways, connection):
-        asked = [ask(connection, number) for number in range(CALLS + 10)]
-        await asyncio.sleep(0)
-        assert [len(lot) for lot in gateways.lots] == []
-        await asyncio.sleep(0)
-        assert [len(lot) for lot in gateways.lots] == [1] * CALLS
+        asked = [ask(connection, number) for number in range(10)]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert [len(lot) for lot in gateways.lots] == [10]
         gateways.gate.set()
         answers = await asyncio.gather(*asked)
-        assert [answer.body for answer in answers] == [b"%d" % number for number in range(CALLS + 10)]
-        assert [len(lot) for lot in gateways.lots] == [1] * CALLS + [10]
+        assert [answer.body for answer in answers] == [b"%d" % number for number in range(10)]
         assert answers[0].retry_after == 2.0
+
+    run(scenario)
+
+
+def test_those_that_come_while_others_are_under_way_leave_together(run):
+    async def scenario(gateways, connection):
+        asked = await ask_one_by_one(connection, CALLS + 10)
+        assert [len(lot) for lot in gateways.lots] == [1] * CALLS
+        gateways.gate.set()
+        await asyncio.gather(*asked)
+        assert [len(lot) for lot in gateways.lots] == [1] * CALLS + [10]
 
     run(scenario)
 
 
 def test_a_call_takes_no_more_than_its_limit(run):
     async def scenario(gateways, connection):
-        asked = [ask(connection, number) for number in range(CALLS + REQUESTS_A_CALL + 1)]
-        await asyncio.sleep(0.01)
+        asked = await ask_one_by_one(connection, CALLS)
+        asked += [ask(connection, number) for number in range(REQUESTS_A_CALL + 1)]
         gateways.gate.set()
         await asyncio.gather(*asked)
         assert [len(lot) for lot in gateways.lots] == [1] * CALLS + [REQUESTS_A_CALL, 1]
@@ -78,8 +96,7 @@ def test_a_call_that_fails_answers_nobody_and_the_next_one_is_made(run):
 
 def test_a_request_that_nobody_waits_for_any_more_is_not_sent(run):
     async def scenario(gateways, connection):
-        asked = [ask(connection, number) for number in range(CALLS + 2)]
-        await asyncio.sleep(0.01)
+        asked = await ask_one_by_one(connection, CALLS + 2)
         asked[CALLS].cancel()
         gateways.gate.set()
         await asyncio.gather(*asked, return_exceptions=True)
@@ -92,8 +109,7 @@ def test_large_requests_share_no_call_that_grpc_would_refuse(run):
     large = b"x" * 1_600_000
 
     async def scenario(gateways, connection):
-        asked = [ask(connection, number) for number in range(CALLS)]
-        await asyncio.sleep(0.01)
+        asked = await ask_one_by_one(connection, CALLS)
         asked += [asyncio.ensure_future(connection.ask("/", {}, large)) for _ in range(3)]
         await asyncio.sleep(0.01)
         gateways.gate.set()
