@@ -23,6 +23,7 @@ from deployments.rollout.endpoint_store import EndpointStore, WantedEndpoint
 from deployments.rollout.errors import CapacityComing
 from deployments.rollout.kept_records import KeptRecords
 from deployments.rollout.notifier import Notifier
+from deployments.rollout.owed_aliases import OwedAliases
 from deployments.rollout.reconciler import Domain, Reconciler
 from deployments.rollout.serve_config import Pool
 from deployments.rollout.sqlite_rollout_store import SqliteRolloutStore
@@ -41,9 +42,10 @@ TICK_SECONDS = 0.5
 RECONCILE_SECONDS = 10.0
 FOLLOW_SECONDS = 5.0
 REGISTRY_SECONDS = 10.0
+CHAMPION_SECONDS = 1.0
 EXPERIMENT_SECONDS = 60.0
-CHALLENGERS = "challengers"
-"""Name of the duty that looks at the registry's alias."""
+CHALLENGERS, CHAMPIONS = "challengers", "champions"
+"""Names of the duties that look at one alias of the registry, and move another."""
 _log = logging.getLogger("raygate.controller")
 
 
@@ -111,7 +113,6 @@ def surroundings(settings: Settings) -> Surroundings:
         store=SqliteRolloutStore(settings.control_database),
         evidence=local_evidence(settings),
         traffic=LocalTraffic(settings),
-        registry=MlflowRegistry(settings.mlflow_uri),
         replays=BatchReplays(settings),
         clock=lambda: datetime.now(UTC),
         alone=lambda: exclusive(lock_file, wait=True),
@@ -156,10 +157,8 @@ def attend(duty: Duty, stopping: threading.Event) -> None:
 
 def duties(settings: Settings) -> tuple[Duty, ...]:
     """What the controller of this machine does."""
-    controller, keeper = (
-        Controller(f"{socket.gethostname()}:{os.getpid()}", surroundings(settings)),
-        reconciler(settings),
-    )
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    controller, keeper = Controller(holder, surroundings(settings)), reconciler(settings)
 
     def while_leading(look: Callable[[], object]) -> Callable[[], None]:
         def looks() -> None:
@@ -170,6 +169,7 @@ def duties(settings: Settings) -> tuple[Duty, ...]:
 
     return (
         Duty("rollouts", controller.tick, TICK_SECONDS),
+        Duty(CHAMPIONS, _owed_aliases(holder, settings).look, CHAMPION_SECONDS),
         Duty("reconciling", while_leading(keeper.look), RECONCILE_SECONDS),
         Duty("experiments", while_leading(_experiments_judge(settings)), EXPERIMENT_SECONDS),
         Duty("retraining", while_leading(_retraining(settings)), settings.retraining_seconds),
@@ -182,6 +182,11 @@ def _experiments_judge(settings: Settings) -> Callable[[], None]:
     """Ends experiments that are to end by themselves."""
     control, lock_file = ExperimentControl(settings), Places(settings.state).lock_file
     return lambda: control.judge(datetime.now(UTC), lambda: exclusive(lock_file, wait=True))
+
+
+def _owed_aliases(holder: str, settings: Settings) -> OwedAliases:
+    store, registry = SqliteRolloutStore(settings.control_database), MlflowRegistry(settings.mlflow_uri)
+    return OwedAliases(holder, store, registry, lambda: datetime.now(UTC))
 
 
 def _challenger_watch(settings: Settings) -> ChallengerWatch:

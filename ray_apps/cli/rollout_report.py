@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deployments.contracts import duration
-from deployments.contracts.rollout_status import RolloutStatus
+from deployments.contracts.rollout_status import OwedAlias, RolloutStatus
 from deployments.contracts.verdict import Outcome
 from deployments.rollout.control_database import Decision
 from deployments.rollout.state import Phase
@@ -37,6 +37,8 @@ def page(status: RolloutStatus, observed: Mapping[str, float] | None) -> Page:
         parts.append(escape(status.reason))
     if status.trouble:
         parts.append(f"[red]{escape(status.trouble)}[/]")
+    if status.owed_alias is not None:
+        parts.append(f"[yellow]{escape(owed_text(status.owed_alias))}[/]")
     if status.next_verdict_not_before is not None:
         parts.append(f"next verdict in {_left(status.next_verdict_not_before)}")
     if status.next_step_not_before is not None:
@@ -45,6 +47,12 @@ def page(status: RolloutStatus, observed: Mapping[str, float] | None) -> Page:
     if status.verdict is not None and (status.judged is not None or Phase(status.phase).is_final):
         parts.append(_checks(status))
     return Group(*(part if isinstance(part, Table) else str(part) for part in parts))
+
+
+def owed_text(owed: OwedAlias) -> str:
+    """What the registry is still to be told, in a sentence."""
+    told = f"the alias champion of {owed.model} is still to name {owed.version}, since {owed.since:%H:%M:%S}"
+    return f"{told}: {owed.trouble}" if owed.trouble else told
 
 
 def history(decisions: Sequence[Decision]) -> Table:
