@@ -12,10 +12,12 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import InvalidDocument, RaygateError
 from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.notification import Notification
 from deployments.logs import setup as logs
+from deployments.rollout.apply import Applier
 from deployments.rollout.challenger_watch import ChallengerWatch
 from deployments.rollout.controller import Controller, Surroundings
 from deployments.rollout.decision_follower import AUDIT, DecisionFollower
@@ -25,6 +27,7 @@ from deployments.rollout.kept_records import KeptRecords
 from deployments.rollout.notifier import Notifier
 from deployments.rollout.owed_aliases import OwedAliases
 from deployments.rollout.reconciler import Domain, Reconciler
+from deployments.rollout.rollout_store import RolloutStore
 from deployments.rollout.serve_config import Pool
 from deployments.rollout.sqlite_rollout_store import SqliteRolloutStore
 from ray_apps import admin_api
@@ -50,12 +53,18 @@ _log = logging.getLogger("raygate.controller")
 
 
 class LocalTraffic:
-    """Makes the gateways of the local stack follow; see ``controller.Traffic``."""
+    """Makes the gateways of the local stack follow; see ``controller.Traffic``.
 
-    def __init__(self, settings: Settings) -> None:
-        self._applier = local_applier(settings)
-        self._admission = Admission(settings, EndpointStore(settings.control_database))
-        self._rollouts = SqliteRolloutStore(settings.control_database)
+    Args:
+        applier: Of the cluster.
+        pools_of: Pools of a document and its endpoint's name, with the replicas that a rollout needs.
+        rollouts: What was decided.
+    """
+
+    def __init__(
+        self, applier: Applier, pools_of: Callable[[ModelEndpoint, str], list[Pool]], rollouts: RolloutStore
+    ) -> None:
+        self._applier, self._pools_of, self._rollouts = applier, pools_of, rollouts
 
     def apply(self, wanted: Mapping[str, WantedEndpoint], endpoint: str, patient: bool) -> None:
         """See Traffic."""
@@ -63,7 +72,7 @@ class LocalTraffic:
         served = {version for version, _ in policy.slots}
         pools: list[Pool] = []
         if self._rollouts.rollouts()[endpoint].state.weight:  # the way back waits for no replica and no package
-            pools = self._admission.pools(wanted[endpoint].document, endpoint)
+            pools = self._pools_of(wanted[endpoint].document, endpoint)
             with nullcontext() if patient else suppress(CapacityComing):
                 self._applier.grow([pool for pool in pools if pool.name.version in served])
         self._applier.check_up({str(ModelVersion(policy.model, version)) for version in served})
@@ -71,7 +80,7 @@ class LocalTraffic:
 
     def release(self, wanted: WantedEndpoint) -> None:
         """See Traffic."""
-        self._applier.ask_for(self._admission.pools(wanted.document, wanted.document.name))
+        self._applier.ask_for(self._pools_of(wanted.document, wanted.document.name))
 
     def replicas(self, version: ModelVersion) -> int:
         """See Traffic."""
@@ -109,10 +118,12 @@ def reconciler(settings: Settings) -> Reconciler:
 def surroundings(settings: Settings) -> Surroundings:
     """What a controller of this machine works with."""
     lock_file = Places(settings.state).lock_file
+    store = SqliteRolloutStore(settings.control_database)
+    admission = Admission(settings, EndpointStore(settings.control_database))
     return Surroundings(
-        store=SqliteRolloutStore(settings.control_database),
+        store=store,
         evidence=local_evidence(settings),
-        traffic=LocalTraffic(settings),
+        traffic=LocalTraffic(local_applier(settings), admission.pools, store),
         replays=BatchReplays(settings),
         clock=lambda: datetime.now(UTC),
         alone=lambda: exclusive(lock_file, wait=True),
