@@ -16,7 +16,7 @@ from deployments.rollout.control_database import Decision
 from deployments.rollout.state import Phase
 
 Page = Group
-_COLOURS = {
+COLOURS = {
     Outcome.HEALTHY: "green",
     Outcome.UNHEALTHY: "red",
     Outcome.INCONCLUSIVE: "yellow",
@@ -85,7 +85,7 @@ def _checks(status: RolloutStatus) -> Table:
     assert status.verdict is not None
     table = Table("check", "verdict", "evidence")
     for found in status.verdict.findings:
-        colour = _COLOURS[found.outcome]
+        colour = COLOURS[found.outcome]
         needed = "" if found.required else " (not waited for)"
         table.add_row(found.check, f"[{colour}]{found.outcome.value}[/]{needed}", escape(found.message))
     return table
