@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import FieldProblem, InvalidDocument
+from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.traffic_policy import TrafficPolicy
 from deployments.rollout import aliases, approval, capacity, document_check, policy
 from deployments.rollout.endpoint_store import EndpointStore, WantedEndpoint
@@ -100,6 +101,11 @@ class Admission:
         running = self._rollouts.rollouts().get(name)
         if running is not None and running.is_active:
             raise RolloutRunning(name, running.name, running.state.phase)
+
+    def owed_champion(self, name: str) -> ModelVersion | None:
+        """What the alias ``champion`` is to name since an endpoint's promotion, and does not name yet."""
+        latest = self._rollouts.rollouts().get(name)
+        return latest.owed_champion if latest else None
 
     def check_approved(self, made: TrafficPolicy) -> None:
         """A version of high risk gets its first requests by a rollout that somebody approved.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 
 from deployments.contracts.errors import InvalidVersion
-from deployments.contracts.model_version import ModelVersion, Version
+from deployments.contracts.model_version import CHALLENGER, CHAMPION, ModelVersion, Version
 from deployments.rollout.errors import RegistryUnavailable
 from training import mlflow_patience
 from training.lineage import VERSION_TAG
-from training.registry import CHALLENGER, CHAMPION
 
 _log = logging.getLogger("raygate.controller")
 

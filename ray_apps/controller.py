@@ -12,10 +12,12 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import InvalidDocument, RaygateError
 from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.notification import Notification
 from deployments.logs import setup as logs
+from deployments.rollout.apply import Applier
 from deployments.rollout.challenger_watch import ChallengerWatch
 from deployments.rollout.controller import Controller, Surroundings
 from deployments.rollout.decision_follower import AUDIT, DecisionFollower
@@ -23,7 +25,9 @@ from deployments.rollout.endpoint_store import EndpointStore, WantedEndpoint
 from deployments.rollout.errors import CapacityComing
 from deployments.rollout.kept_records import KeptRecords
 from deployments.rollout.notifier import Notifier
+from deployments.rollout.owed_aliases import OwedAliases
 from deployments.rollout.reconciler import Domain, Reconciler
+from deployments.rollout.rollout_store import RolloutStore
 from deployments.rollout.serve_config import Pool
 from deployments.rollout.sqlite_rollout_store import SqliteRolloutStore
 from ray_apps import admin_api
@@ -41,19 +45,26 @@ TICK_SECONDS = 0.5
 RECONCILE_SECONDS = 10.0
 FOLLOW_SECONDS = 5.0
 REGISTRY_SECONDS = 10.0
+CHAMPION_SECONDS = 1.0
 EXPERIMENT_SECONDS = 60.0
-CHALLENGERS = "challengers"
-"""Name of the duty that looks at the registry's alias."""
+CHALLENGERS, CHAMPIONS = "challengers", "champions"
+"""Names of the duties that look at one alias of the registry, and move another."""
 _log = logging.getLogger("raygate.controller")
 
 
 class LocalTraffic:
-    """Makes the gateways of the local stack follow; see ``controller.Traffic``."""
+    """Makes the gateways of the local stack follow; see ``controller.Traffic``.
 
-    def __init__(self, settings: Settings) -> None:
-        self._applier = local_applier(settings)
-        self._admission = Admission(settings, EndpointStore(settings.control_database))
-        self._rollouts = SqliteRolloutStore(settings.control_database)
+    Args:
+        applier: Of the cluster.
+        pools_of: Pools of a document and its endpoint's name, with the replicas that a rollout needs.
+        rollouts: What was decided.
+    """
+
+    def __init__(
+        self, applier: Applier, pools_of: Callable[[ModelEndpoint, str], list[Pool]], rollouts: RolloutStore
+    ) -> None:
+        self._applier, self._pools_of, self._rollouts = applier, pools_of, rollouts
 
     def apply(self, wanted: Mapping[str, WantedEndpoint], endpoint: str, patient: bool) -> None:
         """See Traffic."""
@@ -61,7 +72,7 @@ class LocalTraffic:
         served = {version for version, _ in policy.slots}
         pools: list[Pool] = []
         if self._rollouts.rollouts()[endpoint].state.weight:  # the way back waits for no replica and no package
-            pools = self._admission.pools(wanted[endpoint].document, endpoint)
+            pools = self._pools_of(wanted[endpoint].document, endpoint)
             with nullcontext() if patient else suppress(CapacityComing):
                 self._applier.grow([pool for pool in pools if pool.name.version in served])
         self._applier.check_up({str(ModelVersion(policy.model, version)) for version in served})
@@ -69,7 +80,7 @@ class LocalTraffic:
 
     def release(self, wanted: WantedEndpoint) -> None:
         """See Traffic."""
-        self._applier.ask_for(self._admission.pools(wanted.document, wanted.document.name))
+        self._applier.ask_for(self._pools_of(wanted.document, wanted.document.name))
 
     def replicas(self, version: ModelVersion) -> int:
         """See Traffic."""
@@ -107,11 +118,12 @@ def reconciler(settings: Settings) -> Reconciler:
 def surroundings(settings: Settings) -> Surroundings:
     """What a controller of this machine works with."""
     lock_file = Places(settings.state).lock_file
+    store = SqliteRolloutStore(settings.control_database)
+    admission = Admission(settings, EndpointStore(settings.control_database))
     return Surroundings(
-        store=SqliteRolloutStore(settings.control_database),
+        store=store,
         evidence=local_evidence(settings),
-        traffic=LocalTraffic(settings),
-        registry=MlflowRegistry(settings.mlflow_uri),
+        traffic=LocalTraffic(local_applier(settings), admission.pools, store),
         replays=BatchReplays(settings),
         clock=lambda: datetime.now(UTC),
         alone=lambda: exclusive(lock_file, wait=True),
@@ -156,10 +168,8 @@ def attend(duty: Duty, stopping: threading.Event) -> None:
 
 def duties(settings: Settings) -> tuple[Duty, ...]:
     """What the controller of this machine does."""
-    controller, keeper = (
-        Controller(f"{socket.gethostname()}:{os.getpid()}", surroundings(settings)),
-        reconciler(settings),
-    )
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    controller, keeper = Controller(holder, surroundings(settings)), reconciler(settings)
 
     def while_leading(look: Callable[[], object]) -> Callable[[], None]:
         def looks() -> None:
@@ -170,6 +180,7 @@ def duties(settings: Settings) -> tuple[Duty, ...]:
 
     return (
         Duty("rollouts", controller.tick, TICK_SECONDS),
+        Duty(CHAMPIONS, _owed_aliases(holder, settings).look, CHAMPION_SECONDS),
         Duty("reconciling", while_leading(keeper.look), RECONCILE_SECONDS),
         Duty("experiments", while_leading(_experiments_judge(settings)), EXPERIMENT_SECONDS),
         Duty("retraining", while_leading(_retraining(settings)), settings.retraining_seconds),
@@ -182,6 +193,11 @@ def _experiments_judge(settings: Settings) -> Callable[[], None]:
     """Ends experiments that are to end by themselves."""
     control, lock_file = ExperimentControl(settings), Places(settings.state).lock_file
     return lambda: control.judge(datetime.now(UTC), lambda: exclusive(lock_file, wait=True))
+
+
+def _owed_aliases(holder: str, settings: Settings) -> OwedAliases:
+    store, registry = SqliteRolloutStore(settings.control_database), MlflowRegistry(settings.mlflow_uri)
+    return OwedAliases(holder, store, registry, lambda: datetime.now(UTC))
 
 
 def _challenger_watch(settings: Settings) -> ChallengerWatch:

@@ -32,6 +32,7 @@ from deployments.rollout.dashboard_target import DashboardTarget, bearer
 from deployments.rollout.decision_audit import DecisionAudit
 from deployments.rollout.gateway_figures import GatewayFigures
 from deployments.rollout.monitor_figures import MonitorFigures
+from deployments.rollout.owed_aliases import OwedAliases
 from deployments.rollout.prometheus_figures import PrometheusFigures
 from deployments.rollout.prometheus_queries import PrometheusQueries
 from deployments.rollout.serve_config import GATEWAY, Platform
@@ -47,6 +48,7 @@ from ray_apps.risk_tiers import risk_tiers
 from ray_apps.rollout_evidence import MeasuredEvidence
 
 TICK_SECONDS = 1.0
+CHAMPION_SECONDS = 1.0
 AUDIT_SECONDS = 5.0
 _log = logging.getLogger("raygate.controller")
 
@@ -62,6 +64,7 @@ class KubernetesController:
         rollouts: Moves their rollouts.
         service: What people ask of rollouts.
         audit: Carries decisions to the audit's database, whoever leads.
+        champions: Moves the registry's alias; a registry that hangs holds up nothing but that.
         changed: Set when there may be something to do.
     """
 
@@ -71,6 +74,7 @@ class KubernetesController:
     rollouts: Controller
     service: RolloutService
     audit: Repeating
+    champions: Repeating
     changed: threading.Event
 
     def run(self, stopping: threading.Event) -> None:
@@ -85,10 +89,12 @@ class KubernetesController:
         for thread in threads:
             thread.start()
         self.audit.start()
+        self.champions.start()
         while not stopping.is_set():
             self.changed.clear()
             self.look()
             self.changed.wait(TICK_SECONDS)
+        self.champions.close()
         done.set()
         threads[1].join(timeout=10)  # the lease is let go; the watch ends with the process
         self.audit.close()
@@ -137,11 +143,11 @@ def build(settings: KubernetesSettings, cluster: Cluster) -> KubernetesControlle
         store=store,
         evidence=evidence(settings, target),
         traffic=reconciler,
-        registry=MlflowRegistry(settings.mlflow_uri),
         replays=BatchReplays(settings),
         clock=_now,
     )
     rollouts = Controller(settings.pod, surroundings)
+    aliases = OwedAliases(settings.pod, store, MlflowRegistry(settings.mlflow_uri), _now)
     return KubernetesController(
         watch,
         leadership,
@@ -149,6 +155,7 @@ def build(settings: KubernetesSettings, cluster: Cluster) -> KubernetesControlle
         rollouts,
         RolloutService(store, _now, risk_tiers(settings)),
         Repeating("the audit of decisions", outbox.look, AUDIT_SECONDS),
+        Repeating("the registry's alias", aliases.look, CHAMPION_SECONDS),
         changed,
     )
 

@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from deployments.contracts.errors import BodyTooLarge, RaygateError
+from deployments.contracts.model_version import CHALLENGER
 from deployments.contracts.secret_reference import resolve
 from deployments.gateway.asgi import Application, send_problem
 from deployments.rollout import registry_events
-from training.registry import CHALLENGER
 
 PATH = "/api/v1/registry/events"
 _BODY_BYTES = 64 * 1024

@@ -17,14 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from deployments.contracts.errors import RaygateError
-from deployments.contracts.model_version import Version
+from deployments.contracts.model_version import CHALLENGER, CHAMPION, Version
 from deployments.runtime.package import ModelPackage
 from training import comparison, lineage, mlflow_patience, mlflow_run
 from training.errors import RegistryUnavailable
 from training.lineage import DIGEST_TAG, VERSION_TAG
 
-CHAMPION = "champion"
-CHALLENGER = "challenger"
 _SQLITE = "sqlite:///"
 
 

@@ -13,6 +13,8 @@ from deployments.contracts.errors import InvalidVersion
 
 _NUMBER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _MODEL_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+CHAMPION, CHALLENGER = "champion", "challenger"
+"""Aliases of the registry: of the version that callers get, and of one that is to earn its traffic."""
 # RayService and RayJob names may have 47 characters (KubeRay); the longest suffix that we add is "-v99.99.999".
 MODEL_NAME_LIMIT = 36
 

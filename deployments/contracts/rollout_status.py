@@ -5,9 +5,30 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from deployments.contracts.model_version import Version
+from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.traffic_policy import Frozen
 from deployments.contracts.verdict import Verdict
+
+
+class OwedAlias(Frozen):
+    """The registry's alias ``champion``, which is still to be moved to a version whose promotion is in force.
+
+    Attributes:
+        model: Whose alias it is.
+        version: That it is to name.
+        since: When that came into force.
+        trouble: Why the last attempt failed; empty before the first one did.
+    """
+
+    model: str
+    version: Version
+    since: datetime
+    trouble: str = ""
+
+    @property
+    def champion(self) -> ModelVersion:
+        """What the alias is to name."""
+        return ModelVersion(self.model, self.version)
 
 
 class RolloutStatus(Frozen):
@@ -32,6 +53,7 @@ class RolloutStatus(Frozen):
         started_by: Who.
         verdict: The last one.
         judged: When.
+        owed_alias: What the registry is still to be told; nothing of the traffic waits for that.
     """
 
     rollout: str
@@ -52,6 +74,7 @@ class RolloutStatus(Frozen):
     started_by: str
     verdict: Verdict | None
     judged: datetime | None
+    owed_alias: OwedAlias | None = None
 
 
 class DecisionEntry(Frozen):

@@ -187,5 +187,5 @@ def _told(decision: Decision) -> str:
     weights = decision.detail.get("weights") or {}
     assert isinstance(weights, dict)
     split = " ".join(f"{version}={weight:g}" for version, weight in weights.items())
-    reason = decision.detail.get("reason")
-    return f"epoch {decision.policy_epoch}: {split}" + (f"; {reason}" if reason else "")
+    told = [str(part) for part in (split, decision.detail.get("reason")) if part]
+    return f"epoch {decision.policy_epoch}: {'; '.join(told)}"

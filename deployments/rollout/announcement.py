@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deployments.rollout.control_database import Decision
+from deployments.rollout.owed_aliases import MOVED, OWED
 from deployments.rollout.reconciler import REPAIRED
 from deployments.rollout.state import Phase
 
@@ -13,13 +14,17 @@ ROLLOUT = "rollout "
 CONCLUDED = "experiment concluded"
 """How the history names the end that the controller gave an experiment."""
 _CRITICAL = frozenset({f"{ROLLOUT}{Phase.ROLLED_BACK}"})
-_WARNING = frozenset({f"{ROLLOUT}{Phase.PAUSED}", f"{ROLLOUT}{Phase.AWAITING_APPROVAL}", REPAIRED})
+_WARNING = frozenset({f"{ROLLOUT}{Phase.PAUSED}", f"{ROLLOUT}{Phase.AWAITING_APPROVAL}", REPAIRED, OWED})
+_OTHERS = frozenset({CONCLUDED, REPAIRED, OWED, MOVED})
 _SIGNS = {"critical": ":red_circle:", "warning": ":large_yellow_circle:", "info": ":large_green_circle:"}
 
 
 def is_announced(decision: Decision) -> bool:
-    """Whether anybody is told of a decision: of rollouts, of an experiment's end, of what was changed by hand."""
-    return decision.action.startswith(ROLLOUT) or decision.action in (CONCLUDED, REPAIRED)
+    """Whether anybody is told of a decision.
+
+    Of rollouts, of an experiment's end, of what was changed by hand, of what the registry was not told in time.
+    """
+    return decision.action.startswith(ROLLOUT) or decision.action in _OTHERS
 
 
 def severity(decision: Decision) -> str:

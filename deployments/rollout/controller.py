@@ -31,7 +31,6 @@ from deployments.rollout.errors import (
     RolloutChanged,
 )
 from deployments.rollout.evidence import Counts, Evidence, Figures, Outcomes
-from deployments.rollout.registry import Registry
 from deployments.rollout.replay_gate import ReplayGate
 from deployments.rollout.rollout_store import Change, RolloutStore
 from deployments.rollout.state import Rollout, RolloutState
@@ -86,7 +85,6 @@ class Surroundings:
         store: Rollouts and what is wanted.
         evidence: Whoever counts.
         traffic: Whoever makes gateways follow.
-        registry: Where the alias is.
         replays: Lets candidates answer logged requests.
         clock: Time in UTC.
         alone: Held while weights are decided and applied: commands put whole configs too.
@@ -95,7 +93,6 @@ class Surroundings:
     store: RolloutStore
     evidence: Evidence
     traffic: Traffic
-    registry: Registry
     replays: ReplayGate
     clock: Callable[[], datetime]
     alone: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -175,8 +172,6 @@ class Controller:
             rollout = self._with_capacity(rollout)
             with self._at.alone():
                 self._at.traffic.apply(self._at.store.endpoints(), rollout.endpoint, patient)
-            if rollout.state.moves_alias:
-                self._at.registry.name_champion(ModelVersion(rollout.model, rollout.champion))
         except CapacityComing as coming:
             if is_in_time:
                 waits = {"trouble": str(coming), "checked": self._at.clock()}
@@ -184,10 +179,14 @@ class Controller:
                 return
             self._fail(rollout, str(coming))
             return
+        except (RolloutChanged, NotLeading):
+            raise
         except RaygateError as error:
             self._fail(rollout, str(error))
             return
-        self._decide(rollout, transitions.settle(rollout.state, self._at.clock()))
+        # The registry is told by owed_aliases: one that is away must delay nobody's traffic.
+        champion = ModelVersion(rollout.model, rollout.champion) if rollout.state.moves_alias else None
+        self._decide(rollout, transitions.settle(rollout.state, self._at.clock(), champion))
 
     def _with_capacity(self, rollout: Rollout) -> Rollout:
         """Note what carries the traffic before the candidate gets any: both pools are held to it from then on."""

@@ -140,6 +140,17 @@ class FiguresWentBack(EvidenceUnavailable):
     """A cumulative figure is smaller than it was: whoever counted began anew."""
 
 
+class ReplayNotPossible(RaygateError):
+    """What was logged of one version says nothing of another, or nothing is logged."""
+
+    def __init__(self, candidate: str, stable: str, reason: str) -> None:
+        super().__init__(candidate, stable, reason)
+        self.candidate, self.stable, self.reason = candidate, stable, reason
+
+    def __str__(self) -> str:
+        return f"{self.candidate} cannot answer what {self.stable} was asked: {self.reason}"
+
+
 class ReplayFailed(RaygateError):
     """Logged requests could not be replayed through a candidate."""
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import FieldProblem, InvalidDocument
-from deployments.contracts.model_version import ModelVersion, Version
+from deployments.contracts.model_version import CHAMPION, ModelVersion, Version
 from deployments.contracts.traffic_policy import GatewayConfig, TrafficPolicy
 from deployments.rollout import aliases
 from deployments.rollout.apply import Applier
@@ -56,6 +56,10 @@ class Admits(Protocol):
         Raises:
             RolloutRunning: One does.
         """
+        ...
+
+    def owed_champion(self, name: str) -> ModelVersion | None:
+        """What the alias ``champion`` is to name since an endpoint's promotion, and does not name yet."""
         ...
 
     def check_approved(self, made: TrafficPolicy) -> None:
@@ -130,8 +134,16 @@ class Reload:
 
     def _named(self) -> dict[_Alias, Version | None]:
         """What the registry says of the aliases that endpoints follow; None where an alias names nothing."""
-        followed = {_followed(endpoint) for endpoint in self.store.endpoints().values()}
-        return {place: self.registry.version_named(*place) for place in followed if place is not None}
+        endpoints = self.store.endpoints()
+        owed = self._owed(endpoints)  # first: it may be paid while the registry is asked
+        followed = {_followed(endpoint) for endpoint in endpoints.values()}
+        named = {place: self.registry.version_named(*place) for place in followed if place is not None}
+        return {**named, **owed}
+
+    def _owed(self, wanted: Mapping[str, WantedEndpoint]) -> dict[_Alias, Version | None]:
+        """What aliases are to name by promotions that the registry was not told of yet."""
+        owed = [self.admission.owed_champion(name) for name in wanted]
+        return {_Alias(each.model, CHAMPION): each.version for each in owed if each is not None}
 
     def _changed(
         self, wanted: Mapping[str, WantedEndpoint], named: Mapping[_Alias, Version | None]
@@ -141,7 +153,7 @@ class Reload:
         One that has come, or got another alias, since the registry was asked waits for the next reload.
         """
         changed: dict[str, WantedEndpoint] = {}
-        epoch = self.store.last_epoch()
+        epoch, named = self.store.last_epoch(), {**named, **self._owed(wanted)}
         for name, endpoint in wanted.items():
             followed = _followed(endpoint)
             if followed is None or followed not in named:

@@ -71,7 +71,7 @@ def start(
         plan=plan,
         started=now,
         started_by=actor,
-        state=transitions.begin(plan, now),
+        state=transitions.begin(plan, now).model_copy(update={"owed_alias": latest and latest.state.owed_alias}),
     )
 
 

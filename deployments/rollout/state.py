@@ -6,8 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from deployments.contracts.model_version import Version
+from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.rollout_plan import RolloutPlan, Step
+from deployments.contracts.rollout_status import OwedAlias
 from deployments.contracts.traffic_policy import Frozen
 from deployments.contracts.verdict import Verdict
 
@@ -51,6 +52,7 @@ class RolloutState(Frozen):
         released: Whether pools may be as small as their owner wants again: noted after the end is in force.
         approved: Checks over whose limit the candidate may be: somebody approved what they found at this weight.
         moves_alias: Whether the registry's alias follows this rollout: from its promotion on.
+        owed_alias: A move of that alias which is still to be made, by this rollout or by the one before it.
     """
 
     phase: Phase
@@ -70,6 +72,7 @@ class RolloutState(Frozen):
     released: bool = False
     approved: tuple[str, ...] = ()
     moves_alias: bool = False
+    owed_alias: OwedAlias | None = None
 
 
 class Rollout(Frozen):
@@ -124,6 +127,11 @@ class Rollout(Frozen):
     def weights(self) -> dict[Version, float]:
         """What was decided of the endpoint's split."""
         return {self.stable: 100 - self.state.weight, self.candidate: self.state.weight}
+
+    @property
+    def owed_champion(self) -> ModelVersion | None:
+        """What the registry's alias is to name, and does not yet."""
+        return self.state.owed_alias.champion if self.state.owed_alias else None
 
     @property
     def champion(self) -> Version:

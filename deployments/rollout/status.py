@@ -31,6 +31,7 @@ def status_of(rollout: Rollout) -> RolloutStatus:
         started_by=rollout.started_by,
         verdict=state.verdict,
         judged=state.checked,
+        owed_alias=state.owed_alias,
     )
 
 

@@ -7,7 +7,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.rollout_plan import PauseStep, ReplayStep, RolloutPlan, WeightStep
+from deployments.contracts.rollout_status import OwedAlias
 from deployments.contracts.verdict import OnBreach, Outcome, Verdict
 from deployments.rollout.state import Phase, RolloutState
 
@@ -58,8 +60,9 @@ def failed(state: RolloutState, plan: RolloutPlan, reason: str, now: datetime) -
 
 
 def withdraw(state: RolloutState, phase: Phase, reason: str, now: datetime) -> RolloutState:
-    """All traffic to stable."""
-    return state.model_copy(update={"phase": phase, "reason": reason, **_weight(0, now)})
+    """All traffic to stable. An alias that was to be moved to this candidate is not any more."""
+    owed = None if state.moves_alias else state.owed_alias
+    return state.model_copy(update={"phase": phase, "reason": reason, "owed_alias": owed, **_weight(0, now)})
 
 
 def promote(state: RolloutState, plan: RolloutPlan, reason: str, now: datetime) -> RolloutState:
@@ -85,9 +88,18 @@ def next_step(state: RolloutState, plan: RolloutPlan, now: datetime) -> RolloutS
     return state.model_copy(update=update)
 
 
-def settle(state: RolloutState, now: datetime) -> RolloutState:
-    """Note that the weight is in force."""
-    return state.model_copy(update={"settled": now, **_NO_ERROR})
+def settle(state: RolloutState, now: datetime, champion: ModelVersion | None = None) -> RolloutState:
+    """Note that the weight is in force.
+
+    Args:
+        state: That was decided.
+        now: In UTC.
+        champion: What the registry's alias is to name from now on; None changes nothing of it.
+    """
+    owed = state.owed_alias
+    if champion is not None:
+        owed = OwedAlias(model=champion.model, version=champion.version, since=now)
+    return state.model_copy(update={"settled": now, "owed_alias": owed, **_NO_ERROR})
 
 
 def _weight(weight: float, now: datetime) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,8 +60,8 @@ def submit(
             model=model or (policy.model if policy else ""),
             version=None if version is None else Version.parse(version),
             policy=policy,
-            input=_whole(input_ or (settings.prediction_log if replay else "")),
-            output=_whole(output),
+            input=batch_options.whole(input_ or (settings.prediction_log if replay else "")),
+            output=batch_options.whole(output),
             output_format=output_format,
             partition_by=partition_by,
             rows_per_file=rows_per_file,
@@ -168,11 +167,6 @@ def _figures(found: BatchStatus) -> str:
         return ""
     of = "" if progress.rows_total is None else f" of {progress.rows_total:,}"
     return f"{progress.rows:,}{of} rows, {progress.rejected:,} rejected, {progress.rows_per_second:,.0f} rows/s"
-
-
-def _whole(location: str) -> str:
-    """A path from the root: the job runs in another directory."""
-    return location if "://" in location or not location else str(Path(location).absolute())
 
 
 def _columns(pairs: list[str]) -> dict[str, str]:

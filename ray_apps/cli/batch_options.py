@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,3 +35,8 @@ Replay = Annotated[bool, typer.Option("--replay", help="the input is a predictio
 Moment = Annotated[datetime | None, typer.Option(help="of a replay, UTC", show_default=False)]
 Key = Annotated[str | None, typer.Option(help="sent again with it the batch runs once")]
 Wait = Annotated[bool, typer.Option("--wait", help="until it is done; exit code 1 if it failed")]
+
+
+def whole(location: str) -> str:
+    """A path from the root: the job runs in another directory."""
+    return location if "://" in location or not location else str(Path(location).absolute())

@@ -11,7 +11,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from deployments.routing.slot_table import SlotTable
-from ray_apps.cli import console
+from ray_apps.cli import console, rollout_report
 
 if TYPE_CHECKING:
     from deployments.rollout.control_database import Decision
@@ -59,6 +59,8 @@ def show_one(endpoint: WantedEndpoint, latest: Rollout | None, history: Sequence
         console.say(f"rollout: {latest.name} is {latest.state.phase} at {latest.state.weight:g} %")
         if latest.state.reason:
             console.say(f"         {latest.state.reason}")
+        if latest.state.owed_alias is not None:
+            console.say(f"         {rollout_report.owed_text(latest.state.owed_alias)}")
     table = Table("version", "role", "replicas", "CPUs each", box=None)
     for served in endpoint.document.spec.versions:
         scaling = served.scaling

@@ -10,13 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from deployments.contracts import duration
-from deployments.contracts.rollout_status import RolloutStatus
+from deployments.contracts.rollout_status import OwedAlias, RolloutStatus
 from deployments.contracts.verdict import Outcome
 from deployments.rollout.control_database import Decision
 from deployments.rollout.state import Phase
 
 Page = Group
-_COLOURS = {
+COLOURS = {
     Outcome.HEALTHY: "green",
     Outcome.UNHEALTHY: "red",
     Outcome.INCONCLUSIVE: "yellow",
@@ -37,6 +37,8 @@ def page(status: RolloutStatus, observed: Mapping[str, float] | None) -> Page:
         parts.append(escape(status.reason))
     if status.trouble:
         parts.append(f"[red]{escape(status.trouble)}[/]")
+    if status.owed_alias is not None:
+        parts.append(f"[yellow]{escape(owed_text(status.owed_alias))}[/]")
     if status.next_verdict_not_before is not None:
         parts.append(f"next verdict in {_left(status.next_verdict_not_before)}")
     if status.next_step_not_before is not None:
@@ -45,6 +47,12 @@ def page(status: RolloutStatus, observed: Mapping[str, float] | None) -> Page:
     if status.verdict is not None and (status.judged is not None or Phase(status.phase).is_final):
         parts.append(_checks(status))
     return Group(*(part if isinstance(part, Table) else str(part) for part in parts))
+
+
+def owed_text(owed: OwedAlias) -> str:
+    """What the registry is still to be told, in a sentence."""
+    told = f"the alias champion of {owed.model} is still to name {owed.version}, since {owed.since:%H:%M:%S}"
+    return f"{told}: {owed.trouble}" if owed.trouble else told
 
 
 def history(decisions: Sequence[Decision]) -> Table:
@@ -77,7 +85,7 @@ def _checks(status: RolloutStatus) -> Table:
     assert status.verdict is not None
     table = Table("check", "verdict", "evidence")
     for found in status.verdict.findings:
-        colour = _COLOURS[found.outcome]
+        colour = COLOURS[found.outcome]
         needed = "" if found.required else " (not waited for)"
         table.add_row(found.check, f"[{colour}]{found.outcome.value}[/]{needed}", escape(found.message))
     return table

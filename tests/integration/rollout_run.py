@@ -70,8 +70,8 @@ class Rollouts:
         return self.wait_for(lambda rollout: rollout.state.baseline is not None)
 
     def ended(self) -> Rollout:
-        """The rollout once it owns nothing any more."""
-        return self.wait_for(lambda rollout: not rollout.is_active)
+        """The rollout once it owns nothing any more, and the registry is owed nothing."""
+        return self.wait_for(lambda rollout: not rollout.is_active and rollout.owed_champion is None)
 
     def end(self) -> None:
         """Abort whatever is left."""

@@ -28,6 +28,7 @@ class Replayed:
         disagreements: Of them, with another label.
         candidate: Of those with a known label: 1 where the candidate was right, else 0.
         stable: The same of what stable had answered.
+        rejected: Requests that the candidate did not answer, because they do not fit it.
     """
 
     is_done: bool
@@ -36,6 +37,7 @@ class Replayed:
     disagreements: int = 0
     candidate: Sample = NOTHING
     stable: Sample = NOTHING
+    rejected: int = 0
 
 
 def judge(step: ReplayStep, replayed: Replayed, alpha: float) -> Finding:
@@ -46,12 +48,16 @@ def judge(step: ReplayStep, replayed: Replayed, alpha: float) -> Finding:
         replayed: What came of it.
         alpha: Probability with which a sound candidate may be withdrawn.
     """
-    evidence: dict[str, float] = {"rows": replayed.rows, "disagreements": replayed.disagreements}
+    evidence: dict[str, float] = {
+        "rows": replayed.rows,
+        "disagreements": replayed.disagreements,
+        "rejected": replayed.rejected,
+    }
     if not replayed.is_done or not replayed.rows:
         return _finding(step, Outcome.INCONCLUSIVE, replayed.told, evidence)
     share = proportion_sequence.interval(replayed.disagreements, replayed.rows, alpha / 2)
     outcomes = [against_limit(share, step.limit_disagreement, replayed.rows >= step.min_rows)]
-    evidence |= {"share": share.estimate, "share_at_least": share.lower}
+    evidence |= {"share": share.estimate, "share_at_least": share.lower, "share_at_most": share.upper}
     message = (
         f"{replayed.disagreements} of {replayed.rows} logged requests get another label, surely {share.lower:.2%} "
         f"(limit {step.limit_disagreement:.2%})"

@@ -18,6 +18,9 @@ class RayJobsServer(ThreadingHTTPServer):
     def url(self):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
+    def taken(self, job_id):
+        """A job was taken."""
+
     def end(self, job_id, status, seconds=10.0, message=""):
         job = self.jobs[job_id]
         job.update(status=status, end_time=job["start_time"] + seconds * 1000, message=message)
@@ -45,6 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.server.submissions += 1
         self.server.jobs[job_id] = {**document, "status": "PENDING", "start_time": time.time() * 1000}
+        self.server.taken(job_id)
         self._answer(200, {"submission_id": job_id})
 
     def _answer(self, status, document):

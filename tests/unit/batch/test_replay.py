@@ -88,6 +88,12 @@ def test_a_log_without_requests_is_nothing_to_score(scenario, logged):
         scenario.run(input=logged, replay=LoggedRequests(since=NOON + timedelta(days=2)))
 
 
+def test_a_time_without_requests_in_the_hours_of_a_segment_is_an_output_without_rows(scenario, logged):
+    asked = LoggedRequests(since=NOON + timedelta(minutes=10), until=NOON + timedelta(minutes=20))
+    done = scenario.run(version="1.1.0", input=logged, replay=asked)
+    assert (done.rows, done.files) == (0, ())
+
+
 def test_personal_data_needs_its_keys(scenario, shop):
     from deployments.batch.logged_requests import Replay, logged_layout
     from deployments.contracts.feature_schema import Feature, FeatureKind

@@ -24,6 +24,7 @@ from deployments.rollout import capacity, rayservice
 from deployments.rollout.apply import Applier, Patience
 from deployments.rollout.controller import Controller, Surroundings
 from deployments.rollout.evidence import MemoryEvidence
+from deployments.rollout.owed_aliases import OwedAliases
 from deployments.rollout.registry import MemoryRegistry
 from deployments.rollout.replay_gate import MemoryReplays
 from deployments.rollout.serve_config import Pool
@@ -156,10 +157,9 @@ class Operator:
         self.reconciler = EndpointReconciler(
             self.store, applier, Models(self._pools_of, lambda model, version: None), self._now
         )
-        around = Surroundings(
-            self.store, namespace.evidence, self.reconciler, namespace.registry, MemoryReplays(), self._now
-        )
+        around = Surroundings(self.store, namespace.evidence, self.reconciler, MemoryReplays(), self._now)
         self.rollouts = Controller(holder, around)
+        self.aliases = OwedAliases(holder, self.store, namespace.registry, self._now)
         self.service = RolloutService(self.store, self._now, lambda model, version: None)
         self.dashboards = []
         self._thread = threading.Thread(target=self.watch.follow, args=(self.stopping,), daemon=True)
@@ -172,6 +172,7 @@ class Operator:
             self.leadership.attempt()
             self.reconciler.look()
             self.rollouts.tick()
+            self.aliases.look()
             self.namespace.pass_time(1)
 
     def catch_up(self):

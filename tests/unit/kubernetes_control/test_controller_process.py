@@ -9,9 +9,12 @@ from kubernetes_namespace import endpoint, until
 from ray_dashboard import RayDashboard
 
 from deployments.access import database
+from deployments.contracts.model_version import Version
 from deployments.kubernetes_control.errors import KubernetesUnavailable
 from deployments.kubernetes_control.kubernetes_cluster import KubernetesCluster, connect
+from deployments.rollout.commands import Command
 from deployments.rollout.decision_audit import DECISIONS
+from deployments.rollout.registry import MemoryRegistry
 from ray_apps import kubernetes_controller
 from ray_apps.kubernetes_settings import KubernetesSettings
 
@@ -154,3 +157,30 @@ def test_without_the_right_token_of_ray_that_is_told(namespace, environment, req
 def test_outside_of_a_pod_and_without_a_kubeconfig_that_is_said():
     with pytest.raises(KubernetesUnavailable, match="Service host/port is not set"):
         connect()
+
+
+class Hanging(MemoryRegistry):
+    """Does not answer before it is told to."""
+
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def name_champion(self, version):
+        self.asked.set()
+        self.may_answer.wait(20)
+
+
+def test_a_registry_that_hangs_holds_up_no_endpoint(namespace, environment, request):
+    environment.setattr(kubernetes_controller, "MlflowRegistry", lambda uri: Hanging())
+    environment.setattr(kubernetes_controller, "risk_tiers", lambda settings: lambda *version: None)
+    environment.setattr(kubernetes_controller, "CHAMPION_SECONDS", 0.05)
+    controller = request.getfixturevalue("running")
+    namespace.api.apply("modelendpoints", endpoint(), "kubectl")
+    until(lambda: namespace.condition("credit-risk", "Ready") == ("True", "InForce"))
+    controller.service.start("credit-risk", None, "ann")
+    controller.service.obey("credit-risk", Command.PROMOTE, "bob")
+    assert Hanging.asked.wait(10)
+    controller.service.start("credit-risk", Version(1, 0, 0), "ann")
+    until(lambda: namespace.weights() == {"1.1.0": 95, "1.0.0": 5})
+    assert str(controller.service.latest("credit-risk").owed_champion) == "credit_risk_v1.1.0"
+    Hanging.may_answer.set()
+    until(lambda: controller.service.latest("credit-risk").owed_champion is None)

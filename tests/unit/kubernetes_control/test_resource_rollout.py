@@ -8,7 +8,7 @@ from deployments.contracts.snapshot import VersionCounts
 from deployments.rollout import starting
 from deployments.rollout.change import change_of
 from deployments.rollout.commands import Command
-from deployments.rollout.errors import NotLeading, RolloutChanged
+from deployments.rollout.errors import NotLeading, RegistryUnavailable, RolloutChanged
 from deployments.rollout.rollout_store import Change
 from deployments.rollout.state import Phase
 
@@ -223,3 +223,32 @@ def test_a_deleted_endpoint_ends_its_rollout(namespace, serving):
     serving.look(3)
     assert namespace.policies == {}
     assert serving.store.rollouts() == {}
+
+
+def away(version):
+    raise RegistryUnavailable(f"call {version} champion", "no answer")
+
+
+def test_a_registry_that_is_away_at_a_promotion_is_told_later_and_nobody_waits(namespace, serving, start):
+    named, namespace.registry.name_champion = namespace.registry.name_champion, away
+    serving.service.start(NAME, None, "ann")
+    go(namespace, serving, 80)
+    assert phase(serving) is Phase.PROMOTED
+    assert not serving.service.latest(NAME).is_moving
+    namespace.api.apply("modelendpoints", endpoint(rollout=PLAN, split={"stable": 80, "candidate": 20}), "kubectl")
+    go(namespace, serving, 3)
+    assert namespace.condition(NAME, "Accepted") == ("True", "Accepted")
+    status = namespace.api.get("modelendpoints", NAME)["status"]
+    owed = status["rollout"]["state"]["owed_alias"]
+    assert (owed["version"], owed["trouble"].endswith("champion: no answer")) == ("1.1.0", True)
+    serving.kill()
+    second = start("second")
+    second.catch_up()
+    second.leadership.attempt()
+    namespace.pass_time(16)
+    namespace.registry.name_champion = named
+    go(namespace, second, 10)
+    assert [str(move.version) for move in namespace.registry.moves] == ["1.1.0"]
+    told = [made.action for made in second.service.history(NAME)]
+    assert (told.count("champion alias owed"), told.count("champion alias moved")) == (1, 1)
+    assert ("ChampionAliasOwed", "Normal", NAME) in namespace.events()

@@ -16,6 +16,7 @@ from deployments.rollout.controller import Controller, Surroundings
 from deployments.rollout.endpoint_store import WantedEndpoint
 from deployments.rollout.errors import CapacityComing
 from deployments.rollout.evidence import MemoryEvidence
+from deployments.rollout.owed_aliases import OwedAliases
 from deployments.rollout.registry import MemoryRegistry
 from deployments.rollout.replay_gate import MemoryReplays
 from deployments.rollout.rollout_store import MemoryRolloutStore
@@ -115,6 +116,7 @@ class World:
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     replays: MemoryReplays = field(default_factory=MemoryReplays)
     risk: RiskTier | None = None
+    aliases: OwedAliases | None = None
 
     @classmethod
     def with_plan(cls, plan: str = f"{TWO_STEPS}, {_ANALYSIS}") -> World:
@@ -125,9 +127,8 @@ class World:
         return RolloutService(self.store, lambda: self.now, lambda model, version: self.risk)
 
     def controller(self, holder: str = "one") -> Controller:
-        around = Surroundings(
-            self.store, self.evidence, self.traffic, self.registry, self.replays, lambda: self.now
-        )
+        around = Surroundings(self.store, self.evidence, self.traffic, self.replays, lambda: self.now)
+        self.aliases = OwedAliases(holder, self.store, self.registry, lambda: self.now)
         return Controller(holder, around)
 
     @property
@@ -140,10 +141,11 @@ class World:
             self.evidence.counts.setdefault(str(version), VersionCounts()).add(more)
 
     def go(self, controller: Controller, seconds: float, candidate=None, stable=None) -> None:
-        """Let time pass, a look every five seconds; requests come in at each."""
+        """Let time pass, a look every five seconds; requests come in at each, and aliases move."""
         until = self.now + timedelta(seconds=seconds)
         while self.now < until:
             if candidate is not None:
                 self.serve(candidate, stable)
             controller.tick()
+            self.aliases.look()
             self.now += timedelta(seconds=5)

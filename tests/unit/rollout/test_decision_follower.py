@@ -93,6 +93,7 @@ ROLLED_BACK = Decision(
         "verdict": {"findings": [{"check": "error-rate", "evidence": {"candidate_failed_requests": 10}}]},
     },
 )
+OWED = Decision(NOON, NAME, "champion alias owed", 7, {"reason": "the registry does not answer"})
 STEPPED = Decision(NOON, NAME, "rollout progressing", 6, {"weights": {"1.0.0": 90.0, "1.1.0": 10.0}, "reason": ""})
 
 
@@ -139,7 +140,8 @@ def test_who_wants_trouble_alone_hears_of_no_step(secrets):
     told(web, STEPPED, wants_trouble)
     assert web.requests == []
     told(web, ROLLED_BACK, wants_trouble)
-    assert len(web.requests) == 1
+    told(web, OWED, wants_trouble)
+    assert len(web.requests) == 2
 
 
 def test_a_receiver_that_refuses_or_cannot_be_called_keeps_it_from_no_other(secrets, monkeypatch):

@@ -15,6 +15,7 @@ from deployments.gateway.arguments import GatewayArguments
 from deployments.rollout import capacity, policy
 from deployments.rollout.apply import Applier
 from deployments.rollout.endpoint_store import EndpointStore
+from deployments.rollout.errors import RegistryUnavailable
 from deployments.rollout.reconciler import REPAIRED, Domain, Reconciler
 from deployments.rollout.serve_config import Platform, Pool
 from deployments.rollout.serve_target import MemoryTarget
@@ -180,3 +181,20 @@ def test_replicas_that_a_rollout_had_asked_for_go_without_a_word_of_drift(cluste
     assert not world.rollout.is_active
     assert (least, cluster.least("credit_risk_v1.0.0"), cluster.least("credit_risk_v1.1.0")) == ({1, 4}, 1, 1)
     assert [made for made in cluster.store.history(NAME) if made.action == REPAIRED] == []
+
+
+def test_drift_is_repaired_though_the_registry_is_away_since_a_promotion(cluster, tmp_path):
+    def away(version):
+        raise RegistryUnavailable(f"call {version} champion", "no answer")
+
+    rollouts = SqliteRolloutStore(tmp_path / "endpoints.db")
+    world = World(rollouts, traffic=GrownTraffic(cluster, rollouts))
+    world.registry.name_champion = away
+    world.service.start(NAME, None, "ann")
+    world.go(world.controller(), 240, counted(100))
+    assert world.rollout.owed_champion == ModelVersion("credit_risk", V2)
+    cluster.applier.switch([], cluster.policies({V1: 10, V2: 90}), lambda text: None)
+    cluster.moving = world.rollout.is_moving
+    cluster.reconciler.look()
+    assert cluster.store.history(NAME)[-1].action == REPAIRED
+    assert cluster.applier.drift(cluster.pools(), gateway(rollouts.endpoints())) == {}

@@ -1,4 +1,3 @@
-import pyarrow as pa
 import pytest
 from rollout_examples import NAME, World, counted
 
@@ -8,7 +7,6 @@ from deployments.rollout.commands import Command
 from deployments.rollout.errors import CommandRefused, ReplayFailed
 from deployments.rollout.state import Phase
 from deployments.rollout.statistics.sample import Sample
-from ray_apps.replay_gate import compared
 
 PLAN = (
     "steps: [{replay: 24h, minRows: 100, minLabels: 100}, {weight: 10, hold: 60s}], "
@@ -92,15 +90,3 @@ def test_a_replay_between_weights_leaves_the_candidate_under_judgement():
     assert (world.rollout.state.phase, world.traffic.weight) == (Phase.ROLLED_BACK, 0)
     findings = {found.check: found.outcome for found in world.rollout.state.verdict.findings}
     assert (findings["replay"], findings["error-rate"]) == (Outcome.INCONCLUSIVE, Outcome.UNHEALTHY)
-
-
-def test_both_are_compared_on_the_same_requests():
-    rows = [
-        {"logged_prediction_id": "a", "logged_prediction": "good", "prediction": "good"},
-        {"logged_prediction_id": "b", "logged_prediction": "good", "prediction": "bad"},
-        {"logged_prediction_id": "c", "logged_prediction": "bad", "prediction": "bad"},
-        {"logged_prediction_id": "d", "logged_prediction": None, "prediction": "bad"},
-    ]
-    found = compared(pa.Table.from_pylist(rows), {"a": "good", "b": "bad", "d": "bad"})
-    assert (found.rows, found.disagreements) == (3, 1)
-    assert (found.candidate.mean, found.stable.mean) == (1.0, 0.5)

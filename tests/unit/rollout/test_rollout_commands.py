@@ -116,7 +116,7 @@ def test_a_promotion_by_hand_skips_the_steps_that_are_left(world):
     controller = world.controller()
     world.go(controller, 20, counted(100))
     world.service.obey(NAME, Command.PROMOTE, "bob")
-    controller.tick()
+    world.go(controller, 5)
     assert (world.traffic.weight, world.traffic.stable[-1]) == (100, V2)
     assert [move.version for move in world.registry.moves] == [V2]
 
@@ -125,9 +125,9 @@ def test_a_rollback_after_the_promotion_brings_back_version_and_alias(world):
     world.service.start(NAME, None, "ann")
     controller = world.controller()
     world.service.obey(NAME, Command.PROMOTE, "bob")
-    controller.tick()
+    world.go(controller, 5)
     world.service.obey(NAME, Command.ROLLBACK, "bob")
-    controller.tick()
+    world.go(controller, 5)
     assert (world.traffic.weight, world.traffic.stable[-1]) == (0, V1)
     assert [move.version for move in world.registry.moves] == [V2, V1]
 

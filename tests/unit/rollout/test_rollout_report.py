@@ -8,6 +8,7 @@ from rich.console import Console
 from rollout_examples import NAME, TWO_STEPS, World, counted
 
 from deployments.rollout.commands import Command
+from deployments.rollout.errors import RegistryUnavailable
 from deployments.rollout.status import status_of
 from ray_apps.cli import rollout_report
 
@@ -64,3 +65,15 @@ def test_of_a_rollout_that_is_over_nothing_is_to_come(world):
 
 def test_weights_that_nobody_can_tell_are_shown_as_such(world):
     assert re.search(r"1\.1\.0 +│ candidate +│ 10 % +│ \?", shown(world))
+
+
+def test_what_the_registry_is_still_to_be_told_is_shown_with_the_reason(world):
+    def away(version):
+        raise RegistryUnavailable(f"call {version} champion", "no answer")
+
+    world.registry.name_champion = away
+    world.service.obey(NAME, Command.PROMOTE, "ann")
+    world.go(world.controller(), 5)
+    page = shown(world)
+    assert "promoted" in page
+    assert re.search(r"champion of credit_risk is still to name 1\.1\.0, since [\d:]+: .*: no answer", page)
