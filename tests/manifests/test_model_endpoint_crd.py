@@ -30,7 +30,12 @@ def endpoint(**changes):
             "versions": [
                 {"version": "1.0.0", "role": "stable", "scaling": {"minReplicas": 2, "maxReplicas": 10}},
                 {"version": "1.1.0", "role": "candidate"},
-                {"version": "1.2.0", "role": "candidate", "resources": {"cpus": 0.5}},
+                {
+                    "version": "1.2.0",
+                    "role": "candidate",
+                    "resources": {"cpus": 0.5},
+                    "scaling": {"minReplicas": 0, "maxReplicas": 4, "idleAfter": "10m"},
+                },
             ],
             "traffic": {
                 "split": {"stable": 90, "1.1.0": 10},
@@ -177,6 +182,14 @@ WRONG = {
         "follows an alias",
     ),
     "version-twice": (spec(lambda part: part["versions"][2].update(version="1.1.0")), "named twice"),
+    "stable-that-sleeps": (
+        spec(lambda part: part["versions"][0].update(scaling={"minReplicas": 0, "maxReplicas": 2})),
+        "the version is stable",
+    ),
+    "idle-and-never-asleep": (
+        spec(lambda part: part["versions"][1].update(scaling={"minReplicas": 1, "idleAfter": "5m"})),
+        "never sleeps",
+    ),
     "bounds": (spec(lambda part: part["versions"][0]["scaling"].update(maxReplicas=1)), "below minReplicas"),
     "name": ({"document": lambda part: part["metadata"].update(name="Credit_Risk")}, "metadata.name"),
     "unknown-in-split": (split({"stable": 90, "9.9.9": 10}), "every key"),
@@ -217,7 +230,7 @@ def test_what_the_model_refuses_by_a_rule_the_api_server_refuses_too(changes, to
         pytest.param({"spec": lambda spec: spec["versions"][0].update(version="1.0")}, id="not-a-version"),
         pytest.param({"spec": lambda spec: spec["versions"][0].update(role="boss")}, id="not-a-role"),
         pytest.param(
-            {"spec": lambda spec: spec["versions"][0]["scaling"].update(minReplicas=0)}, id="below-minimum"
+            {"spec": lambda spec: spec["versions"][0]["scaling"].update(minReplicas=-1)}, id="below-minimum"
         ),
         pytest.param(
             {"spec": lambda spec: spec["versions"][2]["resources"].update(cpus=0)}, id="exclusive-minimum"
