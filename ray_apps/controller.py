@@ -26,7 +26,7 @@ from deployments.rollout.notifier import Notifier
 from deployments.rollout.reconciler import Domain, Reconciler
 from deployments.rollout.serve_config import Pool
 from deployments.rollout.sqlite_rollout_store import SqliteRolloutStore
-from ray_apps import admin_api
+from ray_apps import admin_api, waking
 from ray_apps.admission import Admission
 from ray_apps.champion_alias import MlflowRegistry
 from ray_apps.control import gateway_config, local_applier
@@ -59,17 +59,18 @@ class LocalTraffic:
         """See Traffic."""
         policy = wanted[endpoint].policy
         served = {version for version, _ in policy.slots}
-        pools: list[Pool] = []
         if self._rollouts.rollouts()[endpoint].state.weight:  # the way back waits for no replica and no package
-            pools = self._admission.pools(wanted[endpoint].document, endpoint)
+            pools = self._admission.pools(wanted[endpoint])
             with nullcontext() if patient else suppress(CapacityComing):
                 self._applier.grow([pool for pool in pools if pool.name.version in served])
+        else:
+            pools = waking.pools(self._admission, wanted[endpoint])
         self._applier.check_up({str(ModelVersion(policy.model, version)) for version in served})
         self._applier.switch(pools, gateway_config(wanted), _log.debug, ready=endpoint)
 
     def release(self, wanted: WantedEndpoint) -> None:
         """See Traffic."""
-        self._applier.ask_for(self._admission.pools(wanted.document, wanted.document.name))
+        self._applier.ask_for(self._admission.pools(wanted))
 
     def replicas(self, version: ModelVersion) -> int:
         """See Traffic."""
@@ -83,9 +84,9 @@ def reconciler(settings: Settings) -> Reconciler:
 
     def pools(wanted: Mapping[str, WantedEndpoint]) -> list[Pool]:
         found: list[Pool] = []
-        for name, endpoint in wanted.items():
+        for endpoint in wanted.values():
             try:
-                found += admission.pools(endpoint.document, name)
+                found += admission.pools(endpoint)
             except InvalidDocument as error:  # a package is gone; what runs goes on
                 _log.debug("%s", error)
         return found

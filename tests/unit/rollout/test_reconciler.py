@@ -112,6 +112,17 @@ def test_nothing_is_repaired_while_weights_are_on_their_way(cluster):
     assert cluster.store.history(NAME)[-1].action == "apply"
 
 
+def test_nothing_is_repaired_while_somebody_waits_for_pools(cluster):
+    """They are more than was decided, and the decision comes once they are up."""
+    cluster.applier.ask_for([replace(pool(V2), scaling=Scaling(min_replicas=2, max_replicas=2))])
+    cluster.awaited = True
+    cluster.reconciler.look()
+    assert (cluster.store.history(NAME)[-1].action, cluster.locked) == ("apply", 0)
+    cluster.awaited = False
+    cluster.reconciler.look()
+    assert cluster.store.history(NAME)[-1].action == REPAIRED
+
+
 def test_what_a_repair_does_not_change_is_said_once(cluster, monkeypatch):
     monkeypatch.setattr(cluster.applier, "drift", lambda pools, gateway: {"raygate-gateway": "- a\n+ b"})
     puts = len(cluster.target.puts)
