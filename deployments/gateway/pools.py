@@ -74,6 +74,7 @@ class Pools:
         self._sleepers: dict[ModelVersion, Sleeper] = {}
         self._clients: dict[ModelVersion, Pool] = {}
         self._served: dict[ModelVersion, ServedVersion] = {}
+        self._shown: dict[ModelVersion, int] = {}
         self._changing = asyncio.Lock()
         """A probe under old policies must not run into the change to new ones."""
 
@@ -93,6 +94,7 @@ class Pools:
 
     def endpoints(self, policies: tuple[TrafficPolicy, ...]) -> dict[str, ServedEndpoint]:
         """The endpoints with the versions that are known now."""
+        self._shown = self._known()
         return {
             policy.endpoint: ServedEndpoint.under(
                 policy, _of(policy, self._served), sleepers=_of(policy, self._sleepers)
@@ -104,14 +106,17 @@ class Pools:
         """Ask every pool that does not sleep whether it answers.
 
         Returns:
-            Whether the set of versions changed, so that the endpoints must be made anew.
+            Whether the set of versions has changed, so that the endpoints must be made anew.
         """
         if self._changing.locked():
             return False
         async with self._changing:
-            before = {name: id(served) for name, served in self._served.items()}
             await self._warm_all(policies, PROBE_SECONDS)
-            return before != {name: id(served) for name, served in self._served.items()}
+            return self._shown != self._known()
+
+    def _known(self) -> dict[ModelVersion, int]:
+        """Identities of the versions that are known now."""
+        return {name: id(served) for name, served in self._served.items()}
 
     async def _warm_all(self, policies: tuple[TrafficPolicy, ...], timeout_seconds: float) -> None:
         """Ask the pools of all versions what they serve."""

@@ -291,4 +291,4 @@ def _named(gateway: GatewayConfig) -> set[str]:
 def _is_new(pool: Pool, before: ServeState) -> bool:
     """Whether a pool does not run with its package."""
     config = before.configs.get(str(pool.name))
-    return config is None or config["args"]["digest"] != pool.digest
+    return config is None or config.get("args", {}).get("digest") != pool.digest

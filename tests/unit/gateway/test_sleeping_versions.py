@@ -59,6 +59,21 @@ def test_a_pinned_request_wakes_the_pool_and_is_answered_by_it(play_asleep, row,
     play_asleep(scenario, known)
 
 
+def test_a_version_that_was_met_by_waking_it_is_known_from_the_next_look_on(play_asleep, row):
+    async def scenario(stack, pools):
+        assert V3 not in stack.scoring.endpoint("credit-risk").versions
+        stack.pool(V3).up.set()
+        await stack.predict(row, model_version="1.2.0")
+        assert await pools.probe((stack.policy,))
+        stack.scoring.serve(pools.endpoints((stack.policy,)))
+        assert not await pools.probe((stack.policy,))
+        described = stack.pool(V3).described
+        await stack.predict(row, model_version="1.2.0")
+        assert stack.pool(V3).described == described
+
+    play_asleep(scenario, known=False)
+
+
 @either("known")
 def test_all_who_wait_share_one_call_and_are_answered(play_asleep, row, known):
     async def scenario(stack, pools):

@@ -8,6 +8,7 @@ from deployments.access.policy import AccessPolicy, Mode
 from deployments.contracts import endpoint
 from deployments.contracts.endpoint import Resources, Scaling
 from deployments.contracts.errors import DeployFailed
+from deployments.contracts.experiment import ExperimentDesign
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.traffic_policy import GatewayConfig
 from deployments.gateway.arguments import GatewayArguments
@@ -18,7 +19,7 @@ from deployments.rollout.errors import CapacityComing, EndpointChanged
 from deployments.rollout.in_force import InForce
 from deployments.rollout.serve_config import Platform, Pool
 from deployments.rollout.serve_target import MemoryTarget
-from ray_apps import admission, control
+from ray_apps import admission, control, experiment_control
 from ray_apps.settings import Settings
 
 V1, V2 = Version(1, 0, 0), Version(1, 1, 0)
@@ -32,7 +33,7 @@ spec:
   versions:
     - {version: 1.0.0, role: stable}
     - {version: 1.1.0, role: candidate, scaling: {minReplicas: 0, maxReplicas: 1, idleAfter: 5m}}
-  traffic: {split: {1.0.0: 100}}
+  traffic: {split: {1.0.0: 100}, stickyBy: {header: x-user-id}}
 """
 WEIGHTED = FILE.replace("{1.0.0: 100}", "{1.0.0: 90, 1.1.0: 10}")
 PLATFORM = Platform("test", GatewayArguments(access=AccessPolicy(mode=Mode.INSECURE_LOCAL)))
@@ -60,6 +61,11 @@ class Stack:
     def apply(self, text):
         self.control.apply_document(endpoint.parse(text, "endpoint.yaml"), "endpoint.yaml")
 
+    def begin_an_experiment(self):
+        design = ExperimentDesign(control=V1, treatments=(V2,), baseline=0.1, effect=0.02)
+        begun = experiment_control.ExperimentControl(self.settings)
+        begun.start("credit-risk", design, "e", "ann", datetime.now(UTC), silent)
+
     def least(self, put=-1):
         """The least number of the sleeper's replicas that a config asks for."""
         deployment = application(self.target.puts[put], SLEEPER)["deployments"][0]
@@ -79,6 +85,7 @@ def weights(config):
 def stack(tmp_path, monkeypatch):
     made = Stack(Settings(state_directory=tmp_path))
     monkeypatch.setattr(control, "local_applier", lambda settings: made.applier)
+    monkeypatch.setattr(experiment_control, "local_applier", lambda settings: made.applier)
     monkeypatch.setattr(admission, "pools_of", pools_of)
     monkeypatch.setattr(admission, "risk_tiers", lambda settings: lambda model, version: None)
     made.control = control.LocalControl(made.settings)
@@ -120,6 +127,7 @@ def test_its_pool_goes_to_sleep_after_what_its_owner_says_and_has_one_policy_all
         pytest.param(lambda stack: stack.apply(WEIGHTED), id="by-the-file"),
         pytest.param(lambda stack: stack.control.set_traffic("credit-risk", {V1: 90, V2: 10}), id="by-hand"),
         pytest.param(lambda stack: stack.control.switch("credit-risk", V2), id="all-of-it"),
+        pytest.param(lambda stack: stack.begin_an_experiment(), id="by-an-experiment"),
     ],
 )
 def test_a_pool_that_sleeps_is_up_before_it_gets_weight(stack, give_weight):
