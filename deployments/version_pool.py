@@ -27,6 +27,7 @@ from deployments.runtime.predictor import Predictor
 
 HANGS_SECONDS = 30.0  # no caller waits for so long
 BACKLOG_SECONDS = 2.0  # a gateway that was not heard of for so long has nothing waiting, or is gone
+AT_WORK = 0.001  # the least that a replica is busy while a call is under way, which counts once it ends
 Result = TypeVar("Result")
 
 
@@ -76,7 +77,7 @@ class VersionPool:
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What ``pool_scaling`` decides on; Serve asks once an interval."""
         now = time.monotonic()
-        busy = self._busy_seconds / max(now - self._asked_at, 1e-3)
+        busy = max(self._busy_seconds / max(now - self._asked_at, 1e-3), AT_WORK if self._working_since else 0.0)
         self._busy_seconds, self._asked_at = 0.0, now
         self._backlogs = {name: told for name, told in self._backlogs.items() if now - told[1] < BACKLOG_SECONDS}
         backlog = sum(rows for rows, _ in self._backlogs.values())

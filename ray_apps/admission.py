@@ -74,23 +74,24 @@ class Admission:
             document = aliases.kept(document, before.document, before.policy.stable)
         _check_model_is_free(document, wanted, source)
         document_check.check_route(document, [other.document for other in wanted.values()], source)
-        pools = self.pools(document, source)
+        held = self._held(document, source)
         if before is not None and before.document == document:
-            return Intended(before, before, wanted, pools)
+            return Intended(before, before, wanted, capacity.kept_awake(held, [before.policy]))
         if before is not None:
             self.check_owned(document.name)
         made = policy.from_document(document, self._store.last_epoch() + 1, before.policy if before else None)
         self.check_approved(made)
         after = WantedEndpoint(document, before.generation + 1 if before else 1, made)
+        pools = capacity.kept_awake(held, [made])
         return Intended(before, after, {**wanted, document.name: after}, pools)
 
-    def pools(self, document: ModelEndpoint, source: str) -> list[Pool]:
-        """The pools of an endpoint, with the replicas that a rollout of it needs.
+    def pools(self, wanted: WantedEndpoint) -> list[Pool]:
+        """The pools of an endpoint, with the replicas that its policy and a rollout of it need.
 
         Raises:
             InvalidDocument: See ``pools_of``.
         """
-        return capacity.with_capacity(pools_of(document, self._models, source), self._rollouts.rollouts())
+        return capacity.kept_awake(self._held(wanted.document, wanted.document.name), [wanted.policy])
 
     def check_owned(self, name: str) -> None:
         """While a rollout moves an endpoint's weights nobody else does.
@@ -115,6 +116,9 @@ class Admission:
         """
         for version in approval.unapproved(made, self._risk_of, self._store.history(made.endpoint)):
             raise ApprovalRequired(made.endpoint, str(version))
+
+    def _held(self, document: ModelEndpoint, source: str) -> list[Pool]:
+        return capacity.with_capacity(pools_of(document, self._models, source), self._rollouts.rollouts())
 
 
 def _check_model_is_free(document: ModelEndpoint, wanted: Mapping[str, WantedEndpoint], source: str) -> None:

@@ -29,6 +29,7 @@ from deployments.rollout.errors import EndpointChanged
 from deployments.rollout.serve_config import Pool
 from deployments.rollout.sqlite_rollout_store import SqliteRolloutStore
 from deployments.runtime import document as documents
+from ray_apps import waking
 from ray_apps.admission import Admission
 from ray_apps.local.lock import aside
 from ray_apps.local.places import Places
@@ -112,7 +113,9 @@ class LocalControl:
             if intended.before != first.before:
                 raise EndpointChanged(document.name)
             after = intended.after
-            self.store.decide(after, "apply", {"weights": _readable(after)}, datetime.now(UTC))
+            self.store.decide(
+                after, "apply", {"weights": policy.readable_weights(after.policy)}, datetime.now(UTC)
+            )
         if by_owner:  # after the decision: who is killed between the two applies again, and it is one
             self.store.keep_owners_file(document)
         self._applier.switch(intended.pools, gateway_config(intended.wanted), progress)
@@ -149,9 +152,9 @@ class LocalControl:
             return False
         pools: list[Pool] = []
         failures: list[RaygateError] = []
-        for name, endpoint in wanted.items():
+        for endpoint in wanted.values():
             try:
-                pools += self._admission.pools(endpoint.document, name)
+                pools += self._admission.pools(endpoint)
             except InvalidDocument as error:
                 failures.append(error)
         try:
@@ -173,6 +176,8 @@ class LocalControl:
             RolloutRunning: A rollout moves the weights.
             ApprovalRequired: A version of high risk would get requests that nobody approved.
             ValueError: The weights do not add up to 100.
+            DeployFailed: A pool that slept did not come up; the split is what it was.
+            EndpointChanged: Somebody else changed the endpoint while one came up.
             TrafficNotApplied: A pool that is to get traffic does not run (nothing was recorded then), or the
                 gateways did not follow.
         """
@@ -204,6 +209,21 @@ class LocalControl:
         return before
 
     def _set_weights(self, name: str, weights: Mapping[Version, float], action: str, progress: Progress) -> None:
+        before, after = self._reweighted(name, weights)
+        if waking.bring_up(self._applier, self._admission, before.policy, after, progress):
+            found, after = self._reweighted(name, weights)  # anew: others were let in while the pools came up
+            if found != before:
+                raise EndpointChanged(name)
+        made = after.policy
+        self._applier.check_up({str(ModelVersion(made.model, version)) for version, _ in made.slots})
+        was, will = policy.readable_weights(before.policy), policy.readable_weights(made)
+        detail: dict[str, object] = {"weights": will, "before": was}
+        self.store.decide(after, action, detail, datetime.now(UTC))
+        pools = waking.pools(self._admission.pools, after)
+        self._applier.switch(pools, gateway_config(self.store.endpoints()), progress)
+
+    def _reweighted(self, name: str, weights: Mapping[Version, float]) -> tuple[WantedEndpoint, WantedEndpoint]:
+        """An endpoint as it is, and with other weights if it may have them."""
         wanted = self.store.endpoints()
         if name not in wanted:
             raise UnknownEndpoint(name, tuple(wanted))
@@ -211,11 +231,7 @@ class LocalControl:
         before = wanted[name]
         made = policy.with_weights(before.policy, weights, self.store.last_epoch() + 1)
         self._admission.check_approved(made)
-        self._applier.check_up({str(ModelVersion(made.model, version)) for version, _ in made.slots})
-        after = WantedEndpoint(before.document, before.generation, made)
-        detail: dict[str, object] = {"weights": _readable(after), "before": _readable(before)}
-        self.store.decide(after, action, detail, datetime.now(UTC))
-        self._applier.switch([], gateway_config({**wanted, name: after}), progress)
+        return before, WantedEndpoint(before.document, before.generation, made)
 
     def delete(self, name: str, progress: Progress = _silent) -> None:
         """Serve an endpoint no more: its traffic ends first, then its pools; packages and history stay.
@@ -284,10 +300,3 @@ def gateway_config(wanted: Mapping[str, WantedEndpoint]) -> GatewayConfig:
 def _weights_of(readable: object) -> dict[Version, float]:
     assert isinstance(readable, dict)
     return {Version.parse(version): weight for version, weight in readable.items() if weight > 0}
-
-
-def _readable(wanted: WantedEndpoint) -> dict[str, float]:
-    weights: dict[str, float] = {str(version): 0.0 for version in wanted.policy.versions}
-    for version, slots in wanted.policy.slots:
-        weights[str(version)] += slots / 100
-    return weights

@@ -12,7 +12,6 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import InvalidDocument, RaygateError
 from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.notification import Notification
@@ -30,7 +29,7 @@ from deployments.rollout.reconciler import Domain, Reconciler
 from deployments.rollout.rollout_store import RolloutStore
 from deployments.rollout.serve_config import Pool
 from deployments.rollout.sqlite_rollout_store import SqliteRolloutStore
-from ray_apps import admin_api
+from ray_apps import admin_api, waking
 from ray_apps.admission import Admission
 from ray_apps.champion_alias import MlflowRegistry
 from ray_apps.control import gateway_config, local_applier
@@ -57,12 +56,12 @@ class LocalTraffic:
 
     Args:
         applier: Of the cluster.
-        pools_of: Pools of a document and its endpoint's name, with the replicas that a rollout needs.
+        pools_of: Pools of an endpoint, with the replicas that a rollout needs.
         rollouts: What was decided.
     """
 
     def __init__(
-        self, applier: Applier, pools_of: Callable[[ModelEndpoint, str], list[Pool]], rollouts: RolloutStore
+        self, applier: Applier, pools_of: Callable[[WantedEndpoint], list[Pool]], rollouts: RolloutStore
     ) -> None:
         self._applier, self._pools_of, self._rollouts = applier, pools_of, rollouts
 
@@ -70,17 +69,18 @@ class LocalTraffic:
         """See Traffic."""
         policy = wanted[endpoint].policy
         served = {version for version, _ in policy.slots}
-        pools: list[Pool] = []
         if self._rollouts.rollouts()[endpoint].state.weight:  # the way back waits for no replica and no package
-            pools = self._pools_of(wanted[endpoint].document, endpoint)
+            pools = self._pools_of(wanted[endpoint])
             with nullcontext() if patient else suppress(CapacityComing):
                 self._applier.grow([pool for pool in pools if pool.name.version in served])
+        else:
+            pools = waking.pools(self._pools_of, wanted[endpoint])
         self._applier.check_up({str(ModelVersion(policy.model, version)) for version in served})
         self._applier.switch(pools, gateway_config(wanted), _log.debug, ready=endpoint)
 
     def release(self, wanted: WantedEndpoint) -> None:
         """See Traffic."""
-        self._applier.ask_for(self._pools_of(wanted.document, wanted.document.name))
+        self._applier.ask_for(self._pools_of(wanted))
 
     def replicas(self, version: ModelVersion) -> int:
         """See Traffic."""
@@ -94,9 +94,9 @@ def reconciler(settings: Settings) -> Reconciler:
 
     def pools(wanted: Mapping[str, WantedEndpoint]) -> list[Pool]:
         found: list[Pool] = []
-        for name, endpoint in wanted.items():
+        for endpoint in wanted.values():
             try:
-                found += admission.pools(endpoint.document, name)
+                found += admission.pools(endpoint)
             except InvalidDocument as error:  # a package is gone; what runs goes on
                 _log.debug("%s", error)
         return found

@@ -17,10 +17,11 @@ from deployments.rollout.announcement import CONCLUDED
 from deployments.rollout.apply import Applier
 from deployments.rollout.control_database import Decision
 from deployments.rollout.endpoint_store import EndpointStore
-from deployments.rollout.errors import ExperimentNotPossible
+from deployments.rollout.errors import EndpointChanged, ExperimentNotPossible
 from deployments.rollout.experiment_reading import Arm
 from deployments.rollout.experiments import Experiment, ExperimentStore
 from deployments.rollout.statistics.sample import Sample
+from ray_apps import waking
 from ray_apps.admission import Admission
 from ray_apps.control import Progress, gateway_config, local_applier
 from ray_apps.settings import Settings
@@ -178,24 +179,28 @@ class ExperimentControl:
         progress: Progress,
         told: Mapping[str, object] | None = None,
     ) -> None:
-        endpoints = self._endpoints.endpoints()
-        wanted = experiments.policy_of(
-            endpoints[experiment.endpoint], experiment, self._endpoints.last_epoch() + 1
-        )
+        name = experiment.endpoint
+        before = self._endpoints.endpoints()[name]
+        wanted = experiments.policy_of(before, experiment, self._endpoints.last_epoch() + 1)
         detail: dict[str, object] = {
             "experiment": experiment.name,
             "actor": actor,
             "design": experiment.design.model_dump(mode="json"),
             **(told or {}),
         }
-        self._admission.check_owned(experiment.endpoint)
+        self._admission.check_owned(name)
         if experiment.stopped is None:
             self._admission.check_approved(wanted.policy)
+        if waking.bring_up(self._applier, self._admission, before.policy, wanted, progress):
+            if self._endpoints.endpoints().get(name) != before:  # others were let in while the pools came up
+                raise EndpointChanged(name)
+            wanted = experiments.policy_of(before, experiment, self._endpoints.last_epoch() + 1)
         model = wanted.policy.model
         self._applier.check_up({str(ModelVersion(model, version)) for version, _ in wanted.policy.slots})
-        decision = Decision(now, experiment.endpoint, action, wanted.policy.policy_epoch, detail)
+        decision = Decision(now, name, action, wanted.policy.policy_epoch, detail)
         self.store.write(experiment, wanted, decision)
-        self._applier.switch([], gateway_config({**endpoints, experiment.endpoint: wanted}), progress)
+        pools = waking.pools(self._admission.pools, wanted)
+        self._applier.switch(pools, gateway_config(self._endpoints.endpoints()), progress)
 
 
 def arms_in(experiment: Experiment, predictions: pa.Table, feedback: pa.Table) -> dict[Version, Arm]:

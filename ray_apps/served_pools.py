@@ -11,7 +11,7 @@ from deployments.contracts.feature_schema import FeatureSchema
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.package import SCHEMA
 from deployments.contracts.traffic_policy import GatewayConfig
-from deployments.rollout import document_check, policy, schema_check, serve_config
+from deployments.rollout import capacity, document_check, policy, schema_check, serve_config
 from deployments.rollout.serve_config import Platform, Pool, ServeConfig
 from deployments.runtime import document as documents
 from deployments.runtime import package
@@ -39,7 +39,7 @@ def serve_config_of(endpoint: Path, settings: Settings, platform: Platform, mode
         for pool in pools_of(document, store, str(endpoint))
     ]
     gateway = GatewayConfig(endpoints=(policy.from_document(document, 1),))
-    return serve_config.build(platform, pools, gateway)
+    return serve_config.build(platform, capacity.kept_awake(pools, gateway.endpoints), gateway)
 
 
 def local_platform(settings: Settings) -> Platform:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from deployments.contracts import model_version, yaml_document
+from deployments.contracts.duration import Duration
 from deployments.contracts.errors import InvalidVersion
 from deployments.contracts.model_version import Version
 from deployments.contracts.rollout_plan import RolloutPlan
@@ -26,6 +28,7 @@ from deployments.contracts.traffic_policy import (
 API_VERSION = "raygate.io/v1alpha1"
 RAYSERVICE_NAME_LIMIT = 47
 SMALLEST_WEIGHT = 0.01  # one of 10,000 slots
+IDLE_AFTER = timedelta(minutes=10)
 
 
 class Part(BaseModel):
@@ -57,25 +60,49 @@ class Role(StrEnum):
 
 
 class Scaling(Part):
-    """Replicas of one version's pool."""
+    """Replicas of one version's pool.
 
-    min_replicas: int = Field(default=1, alias="minReplicas", ge=1, le=1000)
+    Attributes:
+        min_replicas: Replicas at the least. With 0 the pool sleeps while nobody asks, if its version is not
+            stable, has no weight and gets no copies; else it keeps one.
+        max_replicas: Replicas at the most; as many as at the least where it is left out.
+        idle_after: Where minReplicas is 0: how long nobody may have asked before the pool goes to sleep, 10m where
+            it is left out.
+    """
+
+    min_replicas: int = Field(default=1, alias="minReplicas", ge=0, le=1000)
     max_replicas: int = Field(default=1, alias="maxReplicas", ge=1, le=1000)
     target_utilisation: float = Field(default=0.7, alias="targetUtilisation", gt=0, le=1)
+    idle_after: Duration | None = Field(default=None, alias="idleAfter")
 
     @model_validator(mode="before")
     @classmethod
     def _fixed_by_one_bound(cls, value: object) -> object:
-        """With the lower bound alone the pool has a fixed size."""
+        """With the lower bound alone the pool has a fixed size, or one replica and sleep."""
         if isinstance(value, dict) and "minReplicas" in value and "maxReplicas" not in value:
-            return {**value, "maxReplicas": value["minReplicas"]}
+            return {**value, "maxReplicas": 1 if value["minReplicas"] == 0 else value["minReplicas"]}
         return value
 
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> Scaling:
         if self.max_replicas < self.min_replicas:
             raise ValueError(f"maxReplicas {self.max_replicas} is below minReplicas {self.min_replicas}")
+        if self.idle_after is not None and self.min_replicas > 0:
+            raise ValueError(f"idleAfter needs minReplicas 0: with {self.min_replicas} a pool never sleeps")
+        if self.idle_after is not None and self.idle_after < timedelta(seconds=1):
+            raise ValueError("idleAfter is at least 1s")
         return self
+
+    @property
+    def sleeps_after(self) -> timedelta | None:
+        """How long nobody may have asked before the pool goes to sleep; None if it never does."""
+        return None if self.min_replicas else self.idle_after or IDLE_AFTER
+
+    def always_awake(self) -> Scaling:
+        """The same for a version that must always be able to answer."""
+        if self.min_replicas:
+            return self
+        return self.model_copy(update={"min_replicas": 1, "idle_after": None})
 
 
 class Resources(Part):
@@ -101,6 +128,15 @@ class ServedVersion(Part):
     alias: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")
     scaling: Scaling = Scaling()
     resources: Resources = Resources()
+
+    @model_validator(mode="after")
+    def _stable_never_sleeps(self) -> ServedVersion:
+        if self.role is Role.STABLE and self.scaling.min_replicas == 0:
+            raise ValueError(
+                f"scaling.minReplicas is 0, but {self.version} is stable, which must always be able to answer: "
+                "give it 1 or more; candidates may have 0"
+            )
+        return self
 
 
 class Traffic(Part):

@@ -107,10 +107,22 @@ RULES: Mapping[Path, tuple[CelRule, ...]] = MappingProxyType(
                 "names at least one of header, feature, units",
             ),
         ),
+        ("versions", "[]"): (
+            CelRule(
+                "self.role != 'stable' || !has(self.scaling) || !has(self.scaling.minReplicas) || "
+                "self.scaling.minReplicas > 0",
+                "scaling.minReplicas is 0, but the version is stable, which must always be able to answer: "
+                "give it 1 or more; candidates may have 0",
+            ),
+        ),
         ("versions", "[]", "scaling"): (
             CelRule(
                 "!has(self.maxReplicas) || !has(self.minReplicas) || self.maxReplicas >= self.minReplicas",
                 "maxReplicas is below minReplicas",
+            ),
+            CelRule(
+                "!has(self.idleAfter) || (has(self.minReplicas) && self.minReplicas == 0)",
+                "idleAfter needs minReplicas 0: any other pool never sleeps",
             ),
         ),
     }

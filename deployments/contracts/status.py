@@ -38,11 +38,20 @@ class Health(Status):
 
 
 class VersionReadiness(Status):
-    """Whether the pool of one version can answer, and its share of the traffic in per cent."""
+    """How one version is.
+
+    Attributes:
+        version: Its number.
+        stable: Whether it must be able to answer.
+        ready: Whether its pool can answer; one that sleeps can, once it is up.
+        asleep: Whether its pool has no replica, because nobody asked for so long as its owner says.
+        weight: Its share of the traffic in per cent.
+    """
 
     version: str
     stable: bool
     ready: bool
+    asleep: bool = False
     weight: float
 
 

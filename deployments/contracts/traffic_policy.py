@@ -233,6 +233,7 @@ class TrafficPolicy(Frozen):
         stable: The version that must be able to answer for the endpoint to be ready.
         versions: Every version with a pool that the gateway is to know, stable included.
         replicas: The most replicas that a version's pool may have; one if it is not named.
+        sleepers: Versions whose pools the owner lets sleep while nobody asks; see ``may_sleep``.
         slots: Slot table: versions with numbers of consecutive slots, 10,000 in all.
         salt: Goes into the hash of a sticky unit; lives as long as a rollout or an experiment.
         sticky_by: Where the unit is found; without it every request draws.
@@ -252,6 +253,7 @@ class TrafficPolicy(Frozen):
     stable: Version
     versions: tuple[Version, ...]
     replicas: dict[Version, int] = {}
+    sleepers: tuple[Version, ...] = ()
     slots: tuple[tuple[Version, int], ...]
     salt: str
     sticky_by: StickyBy | None = None
@@ -263,6 +265,15 @@ class TrafficPolicy(Frozen):
     request_log: RequestLog = RequestLog()
     limits: Limits = Limits()
     documents: Documents | None = None
+
+    def keeps_awake(self, version: Version) -> bool:
+        """Whether a version must have a replica whoever asks: it is stable, has weight, or gets copies."""
+        weighted = any(slots and owner == version for owner, slots in self.slots)
+        return version == self.stable or weighted or any(version == shadow.version for shadow in self.shadows)
+
+    def may_sleep(self, version: Version) -> bool:
+        """Whether a version's pool may have no replica: only rules and pins lead there."""
+        return version in self.sleepers and not self.keeps_awake(version)
 
 
 class GatewayConfig(Frozen):

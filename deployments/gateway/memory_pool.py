@@ -33,6 +33,8 @@ class MemoryPool:
         failures: Raised by the next calls, one each; a transport that breaks.
         gate: While it is not set, calls wait: a pool that is busy.
         calls: Requests that came, in order.
+        up: While it is not set, the pool has no replica: whoever calls waits for one.
+        described: How often it was asked what it serves.
     """
 
     name: ModelVersion
@@ -44,11 +46,21 @@ class MemoryPool:
     row_errors: dict[str, str] = field(default_factory=dict)
     gate: asyncio.Event | None = None
     calls: list[PoolRequest] = field(default_factory=list)
+    up: asyncio.Event | None = None
+    described: int = 0
     digest: str = "d" * 64
     reference: ReferenceProfile = field(default_factory=lambda: ReferenceProfile(rows=1, features={}))
 
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it has no replica."""
+        return self.up is not None and not self.up.is_set()
+
     async def describe(self, timeout_seconds: float) -> PoolDescription:
         """Say what it serves, or fail like the transport."""
+        self.described += 1
+        if self.up is not None:
+            await asyncio.wait_for(self.up.wait(), timeout_seconds)
         if self.failures:
             raise self.failures.pop(0)
         return PoolDescription(self.digest, self.schema, self._metadata(), self.reference)
@@ -57,6 +69,8 @@ class MemoryPool:
         """Score what came over the wire."""
         request = PoolRequest.from_plain(request.to_plain())
         self.calls.append(request)
+        if self.up is not None:
+            await self.up.wait()
         if self.gate is not None:
             await self.gate.wait()
         if self.failures:

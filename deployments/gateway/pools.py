@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Protocol, TypeVar
 
 from deployments.contracts import prediction_id
+from deployments.contracts.errors import PoolUnavailable
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.traffic_policy import TrafficPolicy
 from deployments.contracts.transformation import row_schema
@@ -17,10 +19,12 @@ from deployments.gateway.dispatch import Clock, Dispatcher
 from deployments.gateway.document_line import DocumentLine
 from deployments.gateway.row_validation import RowValidator
 from deployments.gateway.served_endpoint import ServedEndpoint, ServedVersion
+from deployments.gateway.sleeper import Sleeper
 from deployments.tracing import Tracing
 
 WARM_SECONDS = 10.0
 PROBE_SECONDS = 3.0
+WAKE_SECONDS = 60.0  # a node may have to be started; whoever asks gives up at a deadline of their own
 _log = logging.getLogger("raygate.gateway")
 
 
@@ -37,6 +41,12 @@ class Pool(Protocol):
 
 
 Connect = Callable[[str], Awaitable[Pool]]
+Asleep = Callable[[], Awaitable[frozenset[str]]]
+Found = TypeVar("Found")
+
+
+async def _none() -> frozenset[str]:
+    return frozenset()
 
 
 class Pools:
@@ -47,12 +57,24 @@ class Pools:
         counters: Where each version's figures are kept.
         clock: Monotonic seconds.
         spans: Where calls are traced.
+        asleep: Names the applications without a replica; asked only where a pool may have none.
     """
 
-    def __init__(self, connect: Connect, counters: Counters, clock: Clock, spans: Tracing | None = None) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        counters: Counters,
+        clock: Clock,
+        spans: Tracing | None = None,
+        asleep: Asleep = _none,
+    ) -> None:
         self._connect, self._counters, self._clock, self._spans = connect, counters, clock, spans
+        self._asleep = asleep
+        self._wanted: dict[ModelVersion, TrafficPolicy] = {}
+        self._sleepers: dict[ModelVersion, Sleeper] = {}
         self._clients: dict[ModelVersion, Pool] = {}
         self._served: dict[ModelVersion, ServedVersion] = {}
+        self._shown: dict[ModelVersion, int] = {}
         self._changing = asyncio.Lock()
         """A probe under old policies must not run into the change to new ones."""
 
@@ -60,58 +82,105 @@ class Pools:
         """The endpoints under new policies, their pools warmed.
 
         A version that is known already keeps its queue and its calls in flight. A pool that does not describe
-        itself in time is left out: its endpoint serves what it can, and ``probe`` tries again.
+        itself in time is left out: its endpoint serves what it can, and ``probe`` tries again. One that sleeps is
+        let alone.
         """
         async with self._changing:
-            wanted = await self._warm_all(policies, WARM_SECONDS)
-            for name in self._served.keys() - wanted:
+            await self._warm_all(policies, WARM_SECONDS)
+            for name in self._served.keys() - self._wanted.keys():
                 del self._served[name]
                 self._clients.pop(name, None)
             return self.endpoints(policies)
 
     def endpoints(self, policies: tuple[TrafficPolicy, ...]) -> dict[str, ServedEndpoint]:
         """The endpoints with the versions that are known now."""
-        return {policy.endpoint: ServedEndpoint.under(policy, self._versions(policy)) for policy in policies}
+        self._shown = self._known()
+        return {
+            policy.endpoint: ServedEndpoint.under(
+                policy, _of(policy, self._served), sleepers=_of(policy, self._sleepers)
+            )
+            for policy in policies
+        }
 
     async def probe(self, policies: tuple[TrafficPolicy, ...]) -> bool:
-        """Ask every pool whether it answers.
+        """Ask every pool that does not sleep whether it answers.
 
         Returns:
-            Whether the set of versions changed, so that the endpoints must be made anew.
+            Whether the set of versions has changed, so that the endpoints must be made anew.
         """
         if self._changing.locked():
             return False
         async with self._changing:
-            before = {name: id(served) for name, served in self._served.items()}
             await self._warm_all(policies, PROBE_SECONDS)
-            return before != {name: id(served) for name, served in self._served.items()}
+            return self._shown != self._known()
 
-    def _versions(self, policy: TrafficPolicy) -> dict[Version, ServedVersion]:
-        found = {version: self._served.get(ModelVersion(policy.model, version)) for version in policy.versions}
-        return {version: served for version, served in found.items() if served is not None}
+    def _known(self) -> dict[ModelVersion, int]:
+        """Identities of the versions that are known now."""
+        return {name: id(served) for name, served in self._served.items()}
 
-    async def _warm_all(self, policies: tuple[TrafficPolicy, ...], timeout_seconds: float) -> set[ModelVersion]:
-        """Ask the pools of all versions what they serve; returns the versions."""
-        wanted = {
+    async def _warm_all(self, policies: tuple[TrafficPolicy, ...], timeout_seconds: float) -> None:
+        """Ask the pools of all versions what they serve."""
+        self._wanted = {
             ModelVersion(policy.model, version): policy for policy in policies for version in policy.versions
         }
-        await asyncio.gather(*(self._warm(name, policy, timeout_seconds) for name, policy in wanted.items()))
-        return set(wanted)
+        self._sleepers = {
+            name: self._sleepers.get(name) or Sleeper(str(name), partial(self._wake, name))
+            for name, policy in self._wanted.items()
+            if policy.may_sleep(name.version)
+        }
+        others = self._wanted.keys() - self._sleepers.keys()
+        await asyncio.gather(
+            self._warm_sleepers(timeout_seconds), *(self._warm(name, timeout_seconds) for name in others)
+        )
 
-    async def _warm(self, name: ModelVersion, policy: TrafficPolicy, timeout_seconds: float) -> None:
+    async def _warm_sleepers(self, timeout_seconds: float) -> None:
+        """Ask those that are awake; none, while Serve does not say which."""
+        if not self._sleepers:
+            return
+        try:
+            asleep = await self._asleep()
+        except Exception as error:
+            _log.warning("Serve does not say which pools sleep: %s", type(error).__name__)
+            return
+        for name, sleeper in self._sleepers.items():
+            sleeper.asleep = str(name) in asleep
+        awake = [name for name, sleeper in self._sleepers.items() if not sleeper.asleep]
+        await asyncio.gather(*(self._warm(name, timeout_seconds) for name in awake))
+
+    async def _wake(self, name: ModelVersion) -> ServedVersion:
+        """A version whose pool has answered by now, however long that took.
+
+        Raises:
+            PoolUnavailable: No policy names the version any more.
+            TimeoutError: It took strangely long; whatever else keeps it from answering is raised, too.
+        """
+        await self._meet(name, WAKE_SECONDS)
+        if name in self._sleepers:
+            self._sleepers[name].asleep = False
+        return self._served[name]
+
+    async def _warm(self, name: ModelVersion, timeout_seconds: float) -> None:
         began = self._clock()
         try:
-            client = self._clients.get(name) or await self._connect(str(name))
-            self._clients[name] = client
-            described = await client.describe(timeout_seconds)
+            await self._meet(name, timeout_seconds)
         except Exception as error:  # whatever keeps a pool from answering, the others go on
             _log.warning("pool %s does not describe itself: %s", name, type(error).__name__)
             # One replica may be the one that was asked and is gone, while the others answer.
             if name in self._served and self._served[name].dispatcher.answered_at < began:
                 self._served[name].ready = False
+
+    async def _meet(self, name: ModelVersion, timeout_seconds: float) -> None:
+        """Let a pool say what it serves; raises whatever keeps it from that."""
+        try:
+            client = self._clients.get(name) or await self._connect(str(name))
+            self._clients[name] = client
+            described = await client.describe(timeout_seconds)
+        except BaseException:
             self._clients.pop(name, None)
-            return
-        known = self._served.get(name)
+            raise
+        policy, known = self._wanted.get(name), self._served.get(name)
+        if policy is None:
+            raise PoolUnavailable(str(name), 1, "gone")
         if known is not None and known.digest == described.digest:
             known.ready = True
             known.dispatcher.redirect(client.predict, policy.limits, policy.replicas.get(name.version, 1))
@@ -169,3 +238,9 @@ class Pools:
             policy.replicas.get(name.version, 1),
             self._spans,
         )
+
+
+def _of(policy: TrafficPolicy, found: Mapping[ModelVersion, Found]) -> dict[Version, Found]:
+    """What of the versions of a policy is there."""
+    own = {version: ModelVersion(policy.model, version) for version in policy.versions}
+    return {version: found[name] for version, name in own.items() if name in found}

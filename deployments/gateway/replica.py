@@ -27,6 +27,7 @@ from deployments.gateway.request_log import RequestLog
 from deployments.gateway.scoring import Scoring
 from deployments.gateway.stores import open_cache_of, open_log, records_of
 from deployments.logs import setup as logs
+from deployments.sleeping_pools import SleepingPools
 
 REPORT_SECONDS = 0.5
 PROBE_PAUSE_SECONDS = 1.0
@@ -59,7 +60,9 @@ class Gateway:
             cache=self._cache,
             cached_by_default=arguments.cache_by_default,
         )
-        self._pools = Pools(PoolClient.connect, counters, time.monotonic, self._spans)
+        self._pools = Pools(
+            PoolClient.connect, counters, time.monotonic, self._spans, asleep=SleepingPools().names
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     def __serve_build_asgi_app__(self) -> Application:

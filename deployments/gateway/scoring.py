@@ -124,14 +124,13 @@ class Scoring:
             raise InvalidRows((FieldProblem("features", message),))
         assignment = progress.assignment = self._assign(endpoint, document, incoming)
         deadline = incoming.began + limits.deadline_seconds
-        if assignment.version == endpoint.policy.stable:
-            return await self._ask(endpoint.policy.stable, "", deadline, document, incoming, progress)
+        if document.version is not None or assignment.version == endpoint.policy.stable:
+            # Who asks for a version wants to know how that one is.
+            return await self._ask(assignment.version, "", deadline, document, incoming, progress)
         try:
             own_deadline = incoming.began + limits.failover_share * limits.deadline_seconds
             return await self._ask(assignment.version, "", own_deadline, document, incoming, progress)
         except _POOL_FAILURES as error:
-            if document.version is not None:
-                raise  # who asks for a version wants to know how that one is
             code = problem(error).code.value
             self.counters.failed_over(
                 endpoint.policy.model, assignment.version, code, self.clock() - incoming.began
@@ -162,9 +161,8 @@ class Scoring:
         endpoint, assignment = progress.endpoint, progress.assignment
         assert endpoint is not None
         assert assignment is not None
-        served = progress.served = endpoint.versions.get(version)
-        if served is None or not served.ready:  # nobody waits for a pool that is known not to answer
-            raise PoolUnavailable(f"{endpoint.policy.model}_v{version}", 0, "not ready")
+        progress.served = endpoint.versions.get(version)
+        served = progress.served = await self._awake(endpoint, version, deadline, document)
         dispatcher, rows = served.queue_for(document)
         if document.text is None:  # what is logged of a document are the features that the pool makes of it
             progress.rows = rows
@@ -186,6 +184,24 @@ class Scoring:
         self.counters.rows(served.counts, rows.count, scores.errors)
         served.distributions.add(rows, scores.values)
         return Answer(endpoint, assignment, served, failover, ids, rows, scores)
+
+    async def _awake(
+        self, endpoint: ServedEndpoint, version: Version, deadline: float, document: RequestDocument
+    ) -> ServedVersion:
+        """A version whose pool can be asked; one that sleeps is waited for.
+
+        Raises:
+            PoolUnavailable: It is known not to answer: nobody waits for it.
+            InvalidRows: A row does not fit; nobody is woken for it.
+        """
+        served = endpoint.versions.get(version)
+        if version in endpoint.sleepers and (served is None or endpoint.sleeps(version)):
+            if served is not None and document.text is None:
+                served.validator.validate(document.rows, document.single)
+            served = await endpoint.sleepers[version].awake(deadline - self.clock())
+        if served is None or not served.ready:
+            raise PoolUnavailable(f"{endpoint.policy.model}_v{version}", 0, "not ready")
+        return served
 
     def _is_cached(self, endpoint: ServedEndpoint, document: RequestDocument) -> bool:
         if document.explanations or document.text is not None:

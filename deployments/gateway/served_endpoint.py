@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from deployments.contracts import prediction_id
@@ -18,6 +19,7 @@ from deployments.gateway.distribution_counter import DistributionCounter
 from deployments.gateway.document_line import DocumentLine
 from deployments.gateway.request_document import RequestDocument
 from deployments.gateway.row_validation import RowValidator, ValidatedRows
+from deployments.gateway.sleeper import Sleeper
 from deployments.routing.assignment import Routes
 
 
@@ -104,16 +106,23 @@ class ServedEndpoint:
         routes: Where requests go: the policy's, or what a bandit made of them.
         versions: Those whose pools have described themselves. One that the policy names and that is not here
             cannot answer yet.
+        sleepers: Those whose pools may have no replica, described or not.
     """
 
     policy: TrafficPolicy
     routes: Routes
     versions: dict[Version, ServedVersion]
+    sleepers: Mapping[Version, Sleeper]
 
     @classmethod
-    def under(cls, policy: TrafficPolicy, versions: dict[Version, ServedVersion]) -> ServedEndpoint:
+    def under(
+        cls,
+        policy: TrafficPolicy,
+        versions: dict[Version, ServedVersion],
+        sleepers: Mapping[Version, Sleeper] = MappingProxyType({}),
+    ) -> ServedEndpoint:
         """The endpoint under a policy."""
-        return cls(policy, Routes.of(policy), versions)
+        return cls(policy, Routes.of(policy), versions, sleepers)
 
     def reweighted(self, weights: Mapping[Version, float]) -> ServedEndpoint:
         """The endpoint with other weights, by the fewest moves from those in force."""
@@ -124,6 +133,10 @@ class ServedEndpoint:
     def shares(self) -> dict[Version, float]:
         """Share of the traffic (0 to 1) of every version that has any."""
         return self.routes.table.shares
+
+    def sleeps(self, version: Version) -> bool:
+        """Whether a version's pool has no replica, and gets one as soon as somebody asks."""
+        return version in self.sleepers and self.sleepers[version].asleep
 
     @property
     def stable(self) -> ServedVersion | None:

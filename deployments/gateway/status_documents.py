@@ -38,7 +38,8 @@ def readiness_of(endpoint: ServedEndpoint) -> EndpointReadiness:
             VersionReadiness(
                 version=str(version),
                 stable=version == endpoint.policy.stable,
-                ready=served is not None and served.ready,
+                ready=(served is not None and served.ready) or endpoint.sleeps(version),
+                asleep=endpoint.sleeps(version),
                 weight=round(100 * endpoint.shares.get(version, 0.0), 2),
             )
         )

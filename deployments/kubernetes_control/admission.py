@@ -80,11 +80,3 @@ def check_approved(made: TrafficPolicy, risk_of: RiskOf, history: Iterable[Decis
 def weighted_pools(policy: TrafficPolicy) -> set[str]:
     """Applications that a policy sends traffic to."""
     return {str(ModelVersion(policy.model, version)) for version, _ in policy.slots}
-
-
-def readable_weights(policy: TrafficPolicy) -> dict[str, float]:
-    """Percentage of every version, by its number."""
-    weights = {str(version): 0.0 for version in policy.versions}
-    for version, slots in policy.slots:
-        weights[str(version)] += slots / 100
-    return weights

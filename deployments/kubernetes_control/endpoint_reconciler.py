@@ -108,18 +108,22 @@ class EndpointReconciler:
 
     def apply(self, wanted: Mapping[str, WantedEndpoint], endpoint: str, patient: bool) -> None:
         """See controller.Traffic: the pools that others wait for stay as they are."""
-        weighted = admission.weighted_pools(wanted[endpoint].policy)
+        policy = wanted[endpoint].policy
+        weighted = admission.weighted_pools(policy)
         pools: list[Pool] = []
         if self._store.rollouts()[endpoint].state.weight:  # the way back waits for no replica and no package
-            pools = self._pools_of(wanted[endpoint].document)
+            pools = self._pools_of(wanted[endpoint].document, policy)
             with nullcontext() if patient else suppress(CapacityComing):
                 self._applier.grow([pool for pool in pools if str(pool.name) in weighted])
+        elif policy.sleepers:
+            with suppress(RaygateError):
+                pools = self._pools_of(wanted[endpoint].document, policy)
         self._applier.check_up(weighted)
         self._switch(wanted, pools, ready=endpoint)
 
     def release(self, wanted: WantedEndpoint) -> None:
         """See controller.Traffic."""
-        self._applier.ask_for(self._pools_of(wanted.document))
+        self._applier.ask_for(self._pools_of(wanted.document, wanted.policy))
 
     def replicas(self, version: ModelVersion) -> int:
         """See controller.Traffic."""
@@ -142,7 +146,7 @@ class EndpointReconciler:
         except DeployFailed as error:
             self._give_up(attempt)
             self._store.report(resource, reports.failed(error))
-            self._remove_unwanted()
+            self._take_back(name)
         except TrafficNotApplied as error:
             self._store.report(resource, reports.not_applied(error))
 
@@ -161,16 +165,16 @@ class EndpointReconciler:
         is_new = before is None or before.document != document
         if is_new:
             admission.check(document, wanted, self._store.rollouts().get(document.name))
-        pools = self._pools_of(document)
+        made = self._policy_of(document, before) if is_new else wanted[document.name].policy
+        pools = self._pools_of(document, made)
         if is_new:
-            made, history = self._policy_of(document, before), self._store.history(document.name)
-            admission.check_approved(made, self._models.risk_of, history)
+            admission.check_approved(made, self._models.risk_of, self._store.history(document.name))
         if not is_new and self._is_in_force(resource, wanted[document.name]):
             attempt.not_before = attempt.since = self._clock() + CHECK_AGAIN_AFTER
             return
-        attempt.pools = pools
-        self._applier.ask_for(pools)
-        missing = self._applier.missing(pools)
+        attempt.pools = capacity.proved(pools, before.policy if before else None)
+        self._applier.ask_for(attempt.pools)
+        missing = self._applier.missing(attempt.pools)
         if missing:
             if self._clock() - attempt.since > POOL_PATIENCE:
                 raise DeployFailed(", ".join(missing), f"not running after {POOL_PATIENCE}")
@@ -179,7 +183,7 @@ class EndpointReconciler:
         if is_new:
             resource = self._accept(resource, document, before)
         attempt.pools, attempt.since = [], self._clock()
-        self._switch(self._store.endpoints())
+        self._switch(self._store.endpoints(), pools)
         self._store.report(resource, reports.in_force())
 
     def _is_in_force(self, resource: Resource, wanted: WantedEndpoint) -> bool:
@@ -198,7 +202,7 @@ class EndpointReconciler:
     def _accept(self, resource: Resource, document: ModelEndpoint, before: WantedEndpoint | None) -> Resource:
         made = self._policy_of(document, before)
         wanted = WantedEndpoint(document, endpoint_resource.generation_of(resource), made)
-        return self._store.accept(resource, wanted, {"weights": admission.readable_weights(made)})
+        return self._store.accept(resource, wanted, {"weights": policy.readable_weights(made)})
 
     def _switch(
         self, wanted: Mapping[str, WantedEndpoint], moved: Sequence[Pool] = (), ready: str | None = None
@@ -207,7 +211,7 @@ class EndpointReconciler:
 
         Args:
             wanted: All endpoints.
-            moved: Pools whose replicas a rollout holds.
+            moved: Pools of the endpoint whose policy has changed.
             ready: The endpoint, if any, whose replicas were waited for.
         """
         asked = [pool for attempt in self._attempts.values() for pool in attempt.pools]
@@ -216,16 +220,21 @@ class EndpointReconciler:
         if not asked and self._applier.superfluous(gateway):
             self._applier.retire(gateway)
 
-    def _pools_of(self, document: ModelEndpoint) -> list[Pool]:
-        return capacity.with_capacity(self._models.pools_of(document), self._store.rollouts())
+    def _pools_of(self, document: ModelEndpoint, policy: TrafficPolicy) -> list[Pool]:
+        """Pools with the replicas that a policy and rollouts need."""
+        held = capacity.with_capacity(self._models.pools_of(document), self._store.rollouts())
+        return capacity.kept_awake(held, [policy])
 
     def _give_up(self, attempt: _Attempt) -> None:
         attempt.pools = []
         attempt.not_before = attempt.since = self._clock() + RETRY_AFTER
 
-    def _remove_unwanted(self) -> None:
+    def _take_back(self, name: str) -> None:
+        """Remove pools that failed; those that were there before are what they were."""
         try:
-            self._switch(self._store.endpoints())
+            wanted = self._store.endpoints()
+            known = wanted.get(name)
+            self._switch(wanted, self._pools_of(known.document, known.policy) if known else ())
         except RaygateError as error:
             _log.warning("pools that failed were not removed: %s", error)
 

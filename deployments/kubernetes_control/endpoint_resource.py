@@ -17,9 +17,9 @@ from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import InvalidDocument
 from deployments.contracts.traffic_policy import TrafficPolicy
 from deployments.kubernetes_control import conditions
-from deployments.kubernetes_control.admission import readable_weights
 from deployments.kubernetes_control.cluster import MODEL_ENDPOINT, Resource, name_of
 from deployments.kubernetes_control.conditions import Condition, Type
+from deployments.rollout import policy as policies
 from deployments.rollout.control_database import Decision
 from deployments.rollout.endpoint_store import WantedEndpoint
 from deployments.rollout.state import Rollout
@@ -103,7 +103,7 @@ def condition_of(resource: Resource, kind: Type) -> dict[str, Any]:
 
 def with_wanted(resource: Resource, wanted: WantedEndpoint) -> Resource:
     """The resource with what is accepted and the policy that follows."""
-    policy, weights = wanted.policy, readable_weights(wanted.policy)
+    policy, weights = wanted.policy, policies.readable_weights(wanted.policy)
     return _with_status(
         resource,
         policyEpoch=policy.policy_epoch,

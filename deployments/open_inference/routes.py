@@ -86,10 +86,11 @@ def router(scoring: Scoring, release: str, incoming_of: IncomingOf, spans: Traci
 
     @routes.get("/models/{name}/versions/{version}/ready", responses=_UNKNOWN)
     async def version_ready(name: str, version: str, response: Response) -> dict[str, Any]:
-        """200 when this version can answer."""
+        """200 when this version can answer; one that sleeps can, once it is up."""
         endpoint = scoring.endpoint(name)
-        served = endpoint.versions.get(version_of(endpoint, version))
-        return {"name": name, **_ready(response, served is not None and served.ready)}
+        number = version_of(endpoint, version)
+        served = endpoint.versions.get(number)
+        return {"name": name, **_ready(response, (served is not None and served.ready) or endpoint.sleeps(number))}
 
     @routes.post("/models/{name}/infer", responses=_RESPONSES, openapi_extra=_TENSORS)
     async def infer(name: str, request: Request) -> Response:

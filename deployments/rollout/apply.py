@@ -10,20 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployments.contracts.errors import DeployFailed, TrafficNotApplied
 from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.traffic_policy import GatewayConfig, TrafficPolicy
-from deployments.rollout import capacity, config_difference, serve_config
+from deployments.rollout import capacity, coming_up, config_difference, serve_config
 from deployments.rollout.errors import CapacityComing
 from deployments.rollout.serve_config import GATEWAY, Platform, Pool, ServeConfig
-from deployments.rollout.serve_target import DEPLOY_FAILED, ServeState, ServeTarget
+from deployments.rollout.serve_target import ServeState, ServeTarget
 
 Progress = Callable[[str], None]
 POLL_SECONDS = 0.25
 _OWN = frozenset({GATEWAY, serve_config.MONITOR})
-FAILURE_TAIL = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,7 @@ class Applier:
     def bring_up(self, pools: list[Pool], progress: Progress) -> None:
         """Bring up pools beside everything that runs; no traffic moves.
 
+        One that may sleep comes up all the same where it is new here: else nobody would know whether it can.
         Others may change the cluster meanwhile: what was read of it before may be old afterwards.
 
         Raises:
@@ -71,10 +71,11 @@ class Applier:
             TrafficNotApplied: The cluster cannot be reached or refuses the config.
         """
         before = self._target.state()
+        pools = [replace(pool, floor=max(pool.floor, 1)) if _is_new(pool, before) else pool for pool in pools]
         wanted = self._beside(before, pools)
         self._target.put(wanted)
         try:
-            self._await_up(_least(pools), progress)
+            self._await_up(coming_up.least(pools), progress)
         except DeployFailed:
             self._target.put({**wanted, "applications": self._without_new(wanted, before, pools)})
             raise
@@ -101,9 +102,9 @@ class Applier:
             DeployFailed: One will not come up.
             TrafficNotApplied: The cluster cannot be asked.
         """
-        state, least = self._target.state(), _least(pools)
-        _raise_failures(state, set(least))
-        return sorted(least.keys() - _up(state, least))
+        state, least = self._target.state(), coming_up.least(pools)
+        coming_up.raise_failures(state, least)
+        return sorted(least.keys() - coming_up.up(state, least))
 
     def switch(
         self, pools: list[Pool], gateway: GatewayConfig, progress: Progress, ready: str | None = None
@@ -122,7 +123,7 @@ class Applier:
         """
         state = self._target.state()
         gateway = capacity.held_back(gateway, state.policies, set(self._waiting()) - {ready})
-        wanted = serve_config.build(self._platform, pools, gateway)
+        wanted = self._config(pools, gateway)
         self._target.put(serve_config.with_more_pools(wanted, state.configs.values()))
         progress("waiting for every gateway to follow")
         self._await_policies(gateway)
@@ -134,19 +135,14 @@ class Applier:
             CapacityComing: Some are missing.
             TrafficNotApplied: The cluster cannot be asked.
         """
-        state = self._target.state()
-        least = {str(pool.name): pool.scaling.min_replicas for pool in pools}
-        seen = {name: state.applications[name].replicas if name in state.applications else 0 for name in least}
-        if all(seen[name] >= replicas for name, replicas in least.items()):
-            return
-        wanted = serve_config.build(self._platform, pools, GatewayConfig())
-        if self.drift(pools, None):
-            config = serve_config.with_gateway_config(wanted, state.gateway_config or {})
-            self._target.put(serve_config.with_more_pools(config, state.configs.values()))
-        short = (
-            f"{name} has {seen[name]} of {replicas}" for name, replicas in least.items() if seen[name] < replicas
-        )
-        raise CapacityComing(f"waiting for replicas: {', '.join(short)}")
+        if self.drift(pools, None):  # before they are counted: one that may sleep could do so in between
+            self.ask_for(pools)
+        running = self._target.state().applications
+        least = {str(pool.name): pool.least_replicas for pool in pools}
+        seen = {name: running[name].replicas if name in running else 0 for name in least}
+        short = [f"{name} has {seen[name]} of {least[name]}" for name in least if seen[name] < least[name]]
+        if short:
+            raise CapacityComing(f"waiting for replicas: {', '.join(short)}")
 
     def replicas(self, name: str) -> int:
         """Replicas of a pool that run.
@@ -169,7 +165,7 @@ class Applier:
         """
         state = self._target.state()
         shown = capacity.held_back(gateway or GatewayConfig(), state.policies, self._waiting())
-        config = serve_config.build(self._platform, pools, shown)
+        config = self._config(pools, shown)
         wanted = {application["name"]: application for application in config["applications"]}
         if gateway is None:
             wanted = {name: application for name, application in wanted.items() if name not in _OWN}
@@ -230,9 +226,14 @@ class Applier:
     def _beside(self, before: ServeState, pools: list[Pool]) -> ServeConfig:
         """What runs, with the policies that are in force, and more pools."""
         in_force = before.gateway_config or GatewayConfig().model_dump(mode="json", by_alias=True)
-        wanted = serve_config.build(self._platform, pools, GatewayConfig())
+        policies = [TrafficPolicy.model_validate(policy, extra="ignore") for policy in before.policies.values()]
+        wanted = serve_config.build(self._platform, capacity.kept_awake(pools, policies), GatewayConfig())
         wanted = serve_config.with_gateway_config(wanted, in_force)
         return serve_config.with_more_pools(wanted, before.configs.values())
+
+    def _config(self, pools: list[Pool], gateway: GatewayConfig) -> ServeConfig:
+        """Policies and pools, none of which sleeps that the policies need."""
+        return serve_config.build(self._platform, capacity.kept_awake(pools, gateway.endpoints), gateway)
 
     def _await_up(self, least: Mapping[str, int], progress: Progress) -> None:
         """Wait until applications run with at least so many replicas."""
@@ -240,13 +241,13 @@ class Applier:
         told: set[str] = set()
         while True:
             state = self._target.state()
-            up = _up(state, least)
+            up = coming_up.up(state, least)
             for name in sorted(up - told):
                 progress(f"{name} is up")
             told |= up
             if up == least.keys():
                 return
-            _raise_failures(state, set(least))
+            coming_up.raise_failures(state, least)
             if self._clock() > deadline:
                 missing = ", ".join(sorted(least.keys() - up))
                 raise DeployFailed(missing, f"not running after {self._patience.pools:g} s")
@@ -258,7 +259,7 @@ class Applier:
         wanted = {policy.endpoint: policy.policy_epoch for policy in gateway.endpoints}
         while True:
             state = self._target.state()
-            _raise_failures(state, {GATEWAY})
+            coming_up.raise_failures(state, [GATEWAY])
             if self._follow(state, wanted):
                 return
             if self._clock() > deadline:
@@ -281,29 +282,13 @@ class Applier:
         )
 
 
-def _least(pools: list[Pool]) -> dict[str, int]:
-    """Applications that must be up for pools to be of use, and replicas of each."""
-    return {GATEWAY: 1} | {str(pool.name): pool.scaling.min_replicas for pool in pools}
-
-
-def _up(state: ServeState, least: Mapping[str, int]) -> set[str]:
-    """Those of some applications that run with at least so many replicas."""
-    running = state.applications
-    return {
-        name
-        for name, replicas in least.items()
-        if name in running and running[name].is_up and running[name].replicas >= replicas
-    }
-
-
 def _named(gateway: GatewayConfig) -> set[str]:
     return {
         str(ModelVersion(policy.model, version)) for policy in gateway.endpoints for version in policy.versions
     }
 
 
-def _raise_failures(state: ServeState, names: set[str]) -> None:
-    for name in sorted(names):
-        application = state.applications.get(name)
-        if application is not None and application.status == DEPLOY_FAILED:
-            raise DeployFailed(name, application.message[-FAILURE_TAIL:] or application.status)
+def _is_new(pool: Pool, before: ServeState) -> bool:
+    """Whether a pool does not run with its package."""
+    config = before.configs.get(str(pool.name))
+    return config is None or config.get("args", {}).get("digest") != pool.digest

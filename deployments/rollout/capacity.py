@@ -1,8 +1,9 @@
-"""How many replicas the two versions of a rollout must keep ready. Pure.
+"""How many replicas pools must keep ready, whatever their owners allow. Pure.
 
 Autoscaling follows load with a delay: a candidate that is given half of the traffic would answer it with the
 replicas that a twentieth needed, and a stable pool that has shrunk could not take everything back. So a
-candidate's pool grows before its weight does, and stable's keeps what it had until the rollout is over.
+candidate's pool grows before its weight does, and stable's keeps what it had until the rollout is over. And a pool
+that requests come to without anybody's asking for its version never sleeps.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
-from deployments.contracts.endpoint import Scaling
 from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.traffic_policy import GatewayConfig, TrafficPolicy
 from deployments.rollout.serve_config import Pool
@@ -25,7 +25,34 @@ def with_capacity(pools: Iterable[Pool], rollouts: Mapping[str, Rollout]) -> lis
     for rollout in rollouts.values():
         if rollout.is_active:
             floors |= _floors(rollout)
-    return [replace(pool, scaling=_raised(pool.scaling, floors.get(pool.name, 0))) for pool in pools]
+    return [_with_floor(pool, floors.get(pool.name, 0)) for pool in pools]
+
+
+def kept_awake(pools: Iterable[Pool], policies: Iterable[TrafficPolicy]) -> list[Pool]:
+    """Pools with a replica at the least where policies need one.
+
+    Args:
+        pools: As their owners allow them to be, or rollouts need them.
+        policies: In force, or about to be.
+    """
+    awake = {
+        ModelVersion(policy.model, version)
+        for policy in policies
+        for version in policy.versions
+        if policy.keeps_awake(version)
+    }
+    return [_with_floor(pool, 1) if pool.name in awake else pool for pool in pools]
+
+
+def proved(pools: Iterable[Pool], before: TrafficPolicy | None) -> list[Pool]:
+    """Pools with a replica at the least where their version is new: else nobody would know whether it comes up.
+
+    Args:
+        pools: As a policy and rollouts need them.
+        before: The policy in force, if any.
+    """
+    known = {ModelVersion(before.model, version) for version in before.versions} if before else set()
+    return [pool if pool.name in known else _with_floor(pool, 1) for pool in pools]
 
 
 def waiting(rollouts: Mapping[str, Rollout]) -> frozenset[str]:
@@ -51,14 +78,13 @@ def held_back(
 
 
 def _floors(rollout: Rollout) -> dict[ModelVersion, int]:
-    carried = rollout.state.capacity or 0
+    """A candidate is awake before it has any weight, and may sleep as soon as it is withdrawn."""
+    carried, awake = rollout.state.capacity or 0, 0 if rollout.state.phase.is_final else 1
     return {
         ModelVersion(rollout.model, rollout.stable): carried,
-        ModelVersion(rollout.model, rollout.candidate): ceil(carried * rollout.state.weight / 100),
+        ModelVersion(rollout.model, rollout.candidate): max(awake, ceil(carried * rollout.state.weight / 100)),
     }
 
 
-def _raised(scaling: Scaling, floor: int) -> Scaling:
-    """Never over the owner's own upper bound: a pool of a fixed size keeps it."""
-    least = min(scaling.max_replicas, max(scaling.min_replicas, floor))
-    return scaling if least == scaling.min_replicas else scaling.model_copy(update={"min_replicas": least})
+def _with_floor(pool: Pool, floor: int) -> Pool:
+    return replace(pool, floor=max(pool.floor, floor))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from deployments.contracts import duration
 from deployments.contracts.endpoint import ModelEndpoint, ServedVersion
 from deployments.contracts.traffic_policy import TrafficPolicy
 from deployments.rollout.endpoint_store import WantedEndpoint
@@ -47,6 +48,9 @@ def _served(served: ServedVersion, numbered: bool = True) -> str:
     scaling, resources = served.scaling, served.resources
     least, most = scaling.min_replicas, scaling.max_replicas
     replicas = f"{least} to {most} replicas" if least < most else "1 replica" if most == 1 else f"{most} replicas"
+    if scaling.sleeps_after is not None:
+        asleep = f"asleep after {duration.text(scaling.sleeps_after)} without a request"
+        replicas = f"none to {most} replicas ({asleep})"
     named = f"{served.version} as {served.role.value}" if numbered else served.role.value
     return f"{named} with {replicas} of {resources.cpus:g} CPUs"
 

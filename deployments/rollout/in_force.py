@@ -79,5 +79,6 @@ def with_candidate(
 def _in_role(served: ServedVersion, stable: Version, alias: str | None) -> ServedVersion:
     """A version in the role that it has now; whichever is stable follows the endpoint's alias."""
     if served.version == stable:
-        return served.model_copy(update={"role": Role.STABLE, "alias": alias})
+        scaling = served.scaling.always_awake()
+        return served.model_copy(update={"role": Role.STABLE, "alias": alias, "scaling": scaling})
     return served.model_copy(update={"role": Role.CANDIDATE, "alias": None})

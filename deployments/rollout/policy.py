@@ -28,6 +28,7 @@ def from_document(document: ModelEndpoint, epoch: int, previous: TrafficPolicy |
         stable=spec.stable,
         versions=tuple(sorted(served.version for served in spec.versions)),
         replicas={served.version: served.scaling.max_replicas for served in spec.versions},
+        sleepers=tuple(served.version for served in spec.versions if served.scaling.sleeps_after is not None),
         slots=table.runs,
         salt=_salt(document, previous),
         sticky_by=spec.traffic.sticky_by,
@@ -62,6 +63,14 @@ def with_weights(policy: TrafficPolicy, weights: Mapping[Version, float], epoch:
             raise UnknownVersion(str(version), tuple(map(str, policy.versions)))
     table = SlotTable(policy.slots).reweighted(weights)
     return policy.model_copy(update={"slots": table.runs, "policy_epoch": epoch})
+
+
+def readable_weights(policy: TrafficPolicy) -> dict[str, float]:
+    """Percentage of every version, by its number."""
+    weights = {str(version): 0.0 for version in policy.versions}
+    for version, slots in policy.slots:
+        weights[str(version)] += slots / 100
+    return weights
 
 
 def of_rollout(wanted: WantedEndpoint, rollout: Rollout, epoch: int) -> TrafficPolicy:

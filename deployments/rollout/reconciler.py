@@ -35,7 +35,7 @@ class Domain:
         clock: Time in UTC.
         alone: Held while something is repaired.
         grace: For how long a pool stays that nobody is sent to any more.
-        is_awaited: Whether somebody waits for pools that nobody is sent to yet.
+        is_awaited: Whether somebody waits for pools that are not yet what was decided.
     """
 
     store: EndpointStore
@@ -63,10 +63,13 @@ class Reconciler:
         """
         if not self._of.store.endpoints() or self._of.is_moving():
             return
+        if self._of.is_awaited():
+            return
         if self._drift():
             with self._of.alone():  # and see whether it was a command at work
-                self._repair()
-        elif self._are_superfluous() and not self._of.is_awaited():
+                if not self._of.is_awaited():
+                    self._repair()
+        elif self._are_superfluous():
             with self._of.alone():
                 if self._are_superfluous() and not self._of.is_awaited():
                     self._retire()

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import FieldProblem, InvalidDocument
 from deployments.contracts.model_version import CHAMPION, ModelVersion, Version
 from deployments.contracts.traffic_policy import GatewayConfig, TrafficPolicy
@@ -42,7 +41,7 @@ class _Intended(NamedTuple):
 class Admits(Protocol):
     """Whoever says what may be served."""
 
-    def pools(self, document: ModelEndpoint, source: str) -> list[Pool]:
+    def pools(self, wanted: WantedEndpoint) -> list[Pool]:
         """The pools of an endpoint's versions.
 
         Raises:
@@ -129,7 +128,7 @@ class Reload:
     def _intended(self, named: Mapping[_Alias, Version | None]) -> _Intended:
         wanted = self.store.endpoints()
         changed = self._changed(wanted, named)
-        pools = [pool for endpoint in changed.values() for pool in self._pools(endpoint)]
+        pools = [pool for endpoint in changed.values() for pool in self.admission.pools(endpoint)]
         return _Intended(wanted, changed, pools)
 
     def _named(self) -> dict[_Alias, Version | None]:
@@ -171,9 +170,6 @@ class Reload:
             self.admission.check_approved(policy)
             changed[name] = WantedEndpoint(document, endpoint.generation + 1, policy)
         return changed
-
-    def _pools(self, endpoint: WantedEndpoint) -> list[Pool]:
-        return self.admission.pools(endpoint.document, endpoint.document.name)
 
 
 def _followed(endpoint: WantedEndpoint) -> _Alias | None:

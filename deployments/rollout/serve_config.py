@@ -26,6 +26,7 @@ class Pool:
         package_directory: Where the package lies, as the replicas see it.
         digest: Of the package.
         documents: Transformers that its replicas load; they do not restart for others.
+        floor: Replicas that it must have by now, whatever fewer its owner lets it have.
     """
 
     name: ModelVersion
@@ -34,6 +35,12 @@ class Pool:
     scaling: Scaling
     resources: Resources
     documents: Documents | None = None
+    floor: int = 0
+
+    @property
+    def least_replicas(self) -> int:
+        """Replicas at the least; never over the owner's own upper bound."""
+        return min(self.scaling.max_replicas, max(self.scaling.min_replicas, self.floor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,7 @@ def _pool(pool: Pool) -> dict[str, Any]:
         "graceful_shutdown_wait_loop_s": 0.5,
         "ray_actor_options": actor,
         "user_config": _pool_config(pool),
-        **_replicas(pool.scaling),
+        **_replicas(pool),
     }
     return {
         "name": str(pool.name),
@@ -135,15 +142,19 @@ def _pool_config(pool: Pool) -> dict[str, Any]:
     return config
 
 
-def _replicas(scaling: Scaling) -> dict[str, Any]:
+def _replicas(pool: Pool) -> dict[str, Any]:
+    scaling = pool.scaling
     if scaling.min_replicas == scaling.max_replicas:
         return {"num_replicas": scaling.min_replicas}
+    sleeps_after = scaling.sleeps_after
+    # Where the floor leaves one size only, too: a pool that loses its policy and gets it back restarts twice.
     return {
         "autoscaling_config": {
-            "min_replicas": scaling.min_replicas,
+            "min_replicas": pool.least_replicas,
             "max_replicas": scaling.max_replicas,
             "upscale_delay_s": 5,
             "downscale_delay_s": 120,
+            **({} if sleeps_after is None else {"downscale_to_zero_delay_s": sleeps_after.total_seconds()}),
             "metrics_interval_s": 1,
             "look_back_period_s": 5,
             "policy": {"policy_function": "deployments.pool_scaling:desired_replicas"},

@@ -102,12 +102,14 @@ class MemoryTarget:
         puts: Every config that was asked for, in order.
         broken: Applications that fail to deploy, with Serve's message.
         replicas: Of every application that is up; None for as many as it asks for.
+        asleep: Applications that run without a replica, whatever they ask for.
         on_put: Called before each put; raises to play a crash.
     """
 
     puts: list[ServeConfig] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     replicas: int | None = None
+    asleep: set[str] = field(default_factory=set)
     on_put: Callable[[ServeConfig], None] = lambda config: None
 
     def state(self) -> ServeState:
@@ -129,7 +131,8 @@ class MemoryTarget:
 
     def _application(self, config: dict[str, Any]) -> ApplicationState:
         message = self.broken.get(config["name"], "")
-        replicas = 0 if message else self.replicas or _wanted_replicas(config)
+        is_up = not message and config["name"] not in self.asleep
+        replicas = (self.replicas or _wanted_replicas(config)) if is_up else 0
         return ApplicationState(DEPLOY_FAILED if message else RUNNING, not message, message, config, replicas)
 
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
 
+from deployments.contracts import duration
 from deployments.routing.slot_table import SlotTable
 from ray_apps.cli import console, rollout_report
 
@@ -65,6 +66,8 @@ def show_one(endpoint: WantedEndpoint, latest: Rollout | None, history: Sequence
     for served in endpoint.document.spec.versions:
         scaling = served.scaling
         replicas = f"{scaling.min_replicas}..{scaling.max_replicas}"
+        if policy.may_sleep(served.version) and scaling.sleeps_after is not None:
+            replicas += f", asleep after {duration.text(scaling.sleeps_after)}"
         table.add_row(str(served.version), served.role.value, replicas, f"{served.resources.cpus:g}")
     console.out.print(table)
     console.say("last decisions:")

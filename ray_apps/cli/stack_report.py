@@ -103,7 +103,8 @@ def _show_applications(status: StackStatus) -> None:
     table = Table("application", "status", "replicas", "")
     for one in status.applications:
         colour = "green" if one.status == "RUNNING" else "yellow"
-        table.add_row(one.name, f"[{colour}]{one.status}[/]", f"{one.running}/{one.wanted}", one.message)
+        message = "asleep until somebody asks for it" if one.sleeps else one.message
+        table.add_row(one.name, f"[{colour}]{one.status}[/]", f"{one.running}/{one.wanted}", message)
     out.print(table)
 
 

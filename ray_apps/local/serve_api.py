@@ -32,6 +32,11 @@ class Application:
     running: int
     wanted: int
 
+    @property
+    def sleeps(self) -> bool:
+        """Whether it is as it should be without a replica."""
+        return self.status == "RUNNING" and self.running == self.wanted == 0
+
 
 def applications(dashboard_url: str, timeout_s: float = 10.0) -> list[Application] | None:
     """All applications by name; None if the dashboard does not answer."""

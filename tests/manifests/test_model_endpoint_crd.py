@@ -5,6 +5,7 @@ import copy
 import celpy
 import jsonschema
 import kubernetes_validate
+import pyarrow.compute as pc
 import pytest
 import strict_schema
 import yaml
@@ -29,7 +30,12 @@ def endpoint(**changes):
             "versions": [
                 {"version": "1.0.0", "role": "stable", "scaling": {"minReplicas": 2, "maxReplicas": 10}},
                 {"version": "1.1.0", "role": "candidate"},
-                {"version": "1.2.0", "role": "candidate", "resources": {"cpus": 0.5}},
+                {
+                    "version": "1.2.0",
+                    "role": "candidate",
+                    "resources": {"cpus": 0.5},
+                    "scaling": {"minReplicas": 0, "maxReplicas": 4, "idleAfter": "10m"},
+                },
             ],
             "traffic": {
                 "split": {"stable": 90, "1.1.0": 10},
@@ -126,6 +132,14 @@ def test_the_schema_is_structural():
         assert all(isinstance(part.get(key, True), bool) for key in ("exclusiveMinimum", "exclusiveMaximum")), path
 
 
+def test_every_pattern_is_one_that_the_api_server_can_read():
+    """It compiles them with RE2, as Arrow does, which knows no lookahead."""
+    patterns = {part["pattern"] for _, part in parts(SCHEMA) if "pattern" in part}
+    assert patterns
+    for pattern in patterns:
+        pc.match_substring_regex(["1h30m"], pattern)
+
+
 def test_every_field_of_the_models_is_described_or_speaks_for_itself():
     described = [path for path, part in parts(SCHEMA["properties"]["spec"]) if part.get("description")]
     assert "limits.maxRows." in " ".join(described)
@@ -168,6 +182,14 @@ WRONG = {
         "follows an alias",
     ),
     "version-twice": (spec(lambda part: part["versions"][2].update(version="1.1.0")), "named twice"),
+    "stable-that-sleeps": (
+        spec(lambda part: part["versions"][0].update(scaling={"minReplicas": 0, "maxReplicas": 2})),
+        "the version is stable",
+    ),
+    "idle-and-never-asleep": (
+        spec(lambda part: part["versions"][1].update(scaling={"minReplicas": 1, "idleAfter": "5m"})),
+        "never sleeps",
+    ),
     "bounds": (spec(lambda part: part["versions"][0]["scaling"].update(maxReplicas=1)), "below minReplicas"),
     "name": ({"document": lambda part: part["metadata"].update(name="Credit_Risk")}, "metadata.name"),
     "unknown-in-split": (split({"stable": 90, "9.9.9": 10}), "every key"),
@@ -208,7 +230,7 @@ def test_what_the_model_refuses_by_a_rule_the_api_server_refuses_too(changes, to
         pytest.param({"spec": lambda spec: spec["versions"][0].update(version="1.0")}, id="not-a-version"),
         pytest.param({"spec": lambda spec: spec["versions"][0].update(role="boss")}, id="not-a-role"),
         pytest.param(
-            {"spec": lambda spec: spec["versions"][0]["scaling"].update(minReplicas=0)}, id="below-minimum"
+            {"spec": lambda spec: spec["versions"][0]["scaling"].update(minReplicas=-1)}, id="below-minimum"
         ),
         pytest.param(
             {"spec": lambda spec: spec["versions"][2]["resources"].update(cpus=0)}, id="exclusive-minimum"

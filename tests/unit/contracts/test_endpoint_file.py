@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,55 @@ def test_a_lower_bound_alone_fixes_the_size_of_a_pool():
     assert (scaling.min_replicas, scaling.max_replicas) == (3, 3)
 
 
+def scaling_of_the_candidate(text):
+    return parse("role: candidate}", f"role: candidate, scaling: {text}}}").spec.versions[1].scaling
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds", "sleeps_after"),
+    [
+        pytest.param("{minReplicas: 0}", (0, 1), timedelta(minutes=10), id="ten-minutes-and-one-replica"),
+        pytest.param(
+            "{minReplicas: 0, maxReplicas: 4, idleAfter: 90s}", (0, 4), timedelta(seconds=90), id="as-it-says"
+        ),
+        pytest.param("{minReplicas: 1, maxReplicas: 4}", (1, 4), None, id="never"),
+    ],
+)
+def test_a_pool_that_may_have_no_replica_sleeps_after_a_while(text, bounds, sleeps_after):
+    scaling = scaling_of_the_candidate(text)
+    assert (scaling.min_replicas, scaling.max_replicas) == bounds
+    assert scaling.sleeps_after == sleeps_after
+
+
+def test_a_version_that_becomes_stable_sleeps_no_more():
+    scaling = scaling_of_the_candidate("{minReplicas: 0, maxReplicas: 4, idleAfter: 90s}").always_awake()
+    assert (scaling.min_replicas, scaling.max_replicas, scaling.sleeps_after) == (1, 4, None)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "where", "message"),
     [
+        pytest.param(
+            "role: stable}",
+            "role: stable, scaling: {minReplicas: 0}}",
+            "spec.versions[0] (line 7)",
+            "scaling.minReplicas is 0, but 1.0.0 is stable, which must always be able to answer: give it 1",
+            id="stable-that-sleeps",
+        ),
+        pytest.param(
+            "role: candidate}",
+            "role: candidate, scaling: {minReplicas: 1, idleAfter: 5m}}",
+            "spec.versions[1].scaling (line 8)",
+            "idleAfter needs minReplicas 0: with 1 a pool never sleeps",
+            id="idle-and-never-asleep",
+        ),
+        pytest.param(
+            "role: candidate}",
+            "role: candidate, scaling: {minReplicas: 0, idleAfter: 0s}}",
+            "spec.versions[1].scaling",
+            "idleAfter is at least 1s",
+            id="idle-at-once",
+        ),
         pytest.param("1.1.0: 10", "1.1.0: 20", "spec (line", "add up to 110, not to 100", id="sum"),
         pytest.param("1.1.0: 10", "1.2.0: 10", "spec (line", "'1.2.0' names no versions", id="unknown-version"),
         pytest.param(

@@ -79,9 +79,13 @@ class Stack:
         return self.counters.of("credit_risk", str(version))
 
     async def start(self):
-        pools = Pools(self.connect, self.counters, time.monotonic)
+        pools = Pools(self.connect, self.counters, time.monotonic, asleep=self.asleep)
         self.scoring.serve(await pools.serve((self.policy,)))
         return pools
+
+    async def asleep(self):
+        """What Serve says of pools without a replica."""
+        return frozenset(name for name, pool in self.pools.items() if pool.is_asleep)
 
     async def connect(self, application):
         return self.pools[application]

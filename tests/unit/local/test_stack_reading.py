@@ -44,6 +44,12 @@ def test_replicas_are_counted_over_an_applications_deployments():
     assert applications_in(details) == [Application("a", "DEPLOYING", "", running=2, wanted=3)]
 
 
+def test_a_pool_that_nobody_asks_sleeps_and_one_that_is_late_does_not():
+    asleep, late = Application("a", "RUNNING", "", 0, 0), Application("b", "RUNNING", "", running=0, wanted=1)
+    assert (asleep.sleeps, late.sleeps) == (True, False)
+    assert not Application("c", "DEPLOY_FAILED", "", running=0, wanted=0).sleeps
+
+
 def test_a_serve_that_was_never_started_has_no_applications():
     assert applications_in({}) == []
 

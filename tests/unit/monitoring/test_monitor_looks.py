@@ -40,7 +40,11 @@ def described(monkeypatch):
     async def describe(*key):
         return answer if key == KEY else None
 
+    async def nobody(self):
+        return frozenset()
+
     monkeypatch.setattr(pool_descriptions, "_describe", describe)
+    monkeypatch.setattr(pool_descriptions.SleepingPools, "names", nobody)
     live = window(rng, reference, 2000, shift=("number 1",))
     live.probability = [20] * 100
     return live

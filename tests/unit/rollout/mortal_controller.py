@@ -142,7 +142,7 @@ class Life:
         """Serve the endpoint and begin its rollout."""
         wanted = wanted_endpoint(PLAN)
         self.endpoints.decide(wanted, "apply", {"weights": {str(V1): 100.0, str(V2): 0.0}}, NOON)
-        pools = self._pools(wanted.document, NAME)
+        pools = self._pools(wanted)
         self.applier.bring_up(pools, lambda text: None)
         self.applier.switch(pools, GatewayConfig(endpoints=(wanted.policy,)), lambda text: None)
         RolloutService(self.store, self._now, lambda *version: None).start(NAME, None, "ann")
@@ -178,7 +178,7 @@ class Life:
         self.fate.at("remember that it was told")
         return True
 
-    def _pools(self, document, name):
+    def _pools(self, wanted):
         pools = [
             Pool(
                 ModelVersion("credit_risk", version), "/models", "d", Scaling(min_replicas=least, max_replicas=8),
@@ -192,7 +192,7 @@ class Life:
         return Domain(
             store=self.endpoints,
             applier=self.applier,
-            pools=lambda wanted: self._pools(wanted[NAME].document, NAME),
+            pools=lambda wanted: self._pools(wanted[NAME]),
             is_moving=lambda: any(rollout.is_moving for rollout in self.store.rollouts().values()),
             clock=self._now,
             alone=nullcontext,

@@ -72,8 +72,8 @@ class Stack:
         self.rollouts = SqliteRolloutStore(self.file)
         self.reload = Reload(self.store, self, self.registry, self.applier, lambda: NOON)
 
-    def pools(self, document, source):
-        return pools_of(document)
+    def pools(self, wanted):
+        return pools_of(wanted.document)
 
     def check_owned(self, name):
         running = self.rollouts.rollouts().get(name)

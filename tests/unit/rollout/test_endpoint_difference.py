@@ -40,6 +40,15 @@ def test_a_new_endpoint_is_told_with_its_pools_and_weights():
     ("old", "new", "told"),
     [
         pytest.param(
+            "role: candidate}",
+            "role: candidate, scaling: {minReplicas: 0, maxReplicas: 4}}",
+            (
+                "1.1.0 was candidate with 1 replica of 0.1 CPUs, will be 1.1.0 as candidate "
+                "with none to 4 replicas (asleep after 10m without a request) of 0.1 CPUs",
+            ),
+            id="sleep",
+        ),
+        pytest.param(
             "{1.0.0: 90, 1.1.0: 10}",
             "{1.0.0: 60, 1.1.0: 40}",
             ("1.0.0 has 90 % of the traffic, will have 60 %", "1.1.0 has 10 % of the traffic, will have 40 %"),

@@ -1,6 +1,8 @@
+from types import SimpleNamespace
+
 import pytest
 
-from deployments.pool_scaling import BACKLOG_LIMIT_ROWS, decide
+from deployments.pool_scaling import BACKLOG_LIMIT_ROWS, decide, desired_replicas
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,30 @@ from deployments.pool_scaling import BACKLOG_LIMIT_ROWS, decide
 )
 def test_a_pool_follows_its_work(figures, current, replicas):
     assert decide(figures, current, target=current) == replicas
+
+
+@pytest.mark.parametrize(
+    ("figures", "replicas"),
+    [
+        pytest.param({"busy": {"a": 0.0}, "backlog": {"a": 0}}, 0, id="nobody-asks"),
+        pytest.param({"busy": {"a": 1e-9}}, 1, id="one-row-of-a-fast-model-is-somebody"),
+        pytest.param({"busy": {"a": 0.0}, "backlog": {"a": 1}}, 1, id="a-row-waits"),
+        pytest.param({}, 1, id="silence-is-not-idleness"),
+    ],
+)
+def test_a_pool_that_may_sleep_does_so_when_nobody_asks(figures, replicas):
+    assert decide(figures, current=1, target=1, may_sleep=True) == replicas
+
+
+@pytest.mark.parametrize(
+    ("least", "replicas"),
+    [pytest.param(0, 0, id="its-owner-lets-it"), pytest.param(1, 1, id="it-must-be-there")],
+)
+def test_the_lower_bound_in_force_says_whether_a_pool_may_sleep(least, replicas):
+    context = SimpleNamespace(
+        aggregated_metrics={"busy": {"a": 0.0}},
+        current_num_replicas=1,
+        target_num_replicas=1,
+        capacity_adjusted_min_replicas=least,
+    )
+    assert desired_replicas(context) == (replicas, {})

@@ -113,6 +113,17 @@ def test_nothing_is_repaired_while_weights_are_on_their_way(cluster):
     assert cluster.store.history(NAME)[-1].action == "apply"
 
 
+def test_nothing_is_repaired_while_somebody_waits_for_pools(cluster):
+    """They are more than was decided, and the decision comes once they are up."""
+    cluster.applier.ask_for([replace(pool(V2), scaling=Scaling(min_replicas=2, max_replicas=2))])
+    cluster.awaited = True
+    cluster.reconciler.look()
+    assert (cluster.store.history(NAME)[-1].action, cluster.locked) == ("apply", 0)
+    cluster.awaited = False
+    cluster.reconciler.look()
+    assert cluster.store.history(NAME)[-1].action == REPAIRED
+
+
 def test_what_a_repair_does_not_change_is_said_once(cluster, monkeypatch):
     monkeypatch.setattr(cluster.applier, "drift", lambda pools, gateway: {"raygate-gateway": "- a\n+ b"})
     puts = len(cluster.target.puts)
@@ -140,13 +151,16 @@ def test_a_pool_that_no_policy_names_goes_after_the_grace_and_not_before(cluster
 class GrownTraffic:
     """What the controller of a stack does with replicas and weights, over the cluster in memory."""
 
-    def __init__(self, cluster, rollouts):
-        self.cluster, self.rollouts = cluster, rollouts
+    def __init__(self, cluster, rollouts, candidate_least):
+        self.cluster, self.rollouts, self.candidate_least = cluster, rollouts, candidate_least
 
     def pools(self):
-        scaling = Scaling(min_replicas=1, max_replicas=8)
-        pools = [replace(each, scaling=scaling) for each in (pool(V1), pool(V2))]
-        return capacity.with_capacity(pools, self.rollouts.rollouts())
+        pools = [
+            replace(pool(version), scaling=Scaling(min_replicas=least, max_replicas=8))
+            for version, least in ((V1, 1), (V2, self.candidate_least))
+        ]
+        held = capacity.with_capacity(pools, self.rollouts.rollouts())
+        return capacity.kept_awake(held, [wanted.policy for wanted in self.rollouts.endpoints().values()])
 
     def apply(self, wanted, endpoint, patient):
         self.cluster.applier.switch(self.pools(), gateway(wanted), lambda text: None, ready=endpoint)
@@ -162,10 +176,20 @@ def gateway(wanted):
     return GatewayConfig(endpoints=tuple(endpoint.policy for endpoint in wanted.values()))
 
 
-@pytest.mark.parametrize("failed", [pytest.param(0, id="promoted"), pytest.param(10, id="rolled-back")])
-def test_replicas_that_a_rollout_had_asked_for_go_without_a_word_of_drift(cluster, failed, tmp_path):
+@pytest.mark.parametrize(
+    ("failed", "candidate_least", "left"),
+    [
+        pytest.param(0, 1, 1, id="promoted"),
+        pytest.param(10, 1, 1, id="rolled-back"),
+        pytest.param(0, 0, 1, id="promoted-and-so-awake"),
+        pytest.param(10, 0, 0, id="rolled-back-to-sleep"),
+    ],
+)
+def test_replicas_that_a_rollout_had_asked_for_go_without_a_word_of_drift(
+    cluster, failed, candidate_least, left, tmp_path
+):
     rollouts = SqliteRolloutStore(tmp_path / "endpoints.db")
-    traffic = GrownTraffic(cluster, rollouts)
+    traffic = GrownTraffic(cluster, rollouts, candidate_least)
     cluster.pools = traffic.pools
     cluster.applier.switch(traffic.pools(), cluster.policies(), lambda text: None)
     world = World(rollouts, traffic=traffic)
@@ -179,7 +203,7 @@ def test_replicas_that_a_rollout_had_asked_for_go_without_a_word_of_drift(cluste
         least.add(cluster.least("credit_risk_v1.0.0"))
         world.now += timedelta(seconds=5)
     assert not world.rollout.is_active
-    assert (least, cluster.least("credit_risk_v1.0.0"), cluster.least("credit_risk_v1.1.0")) == ({1, 4}, 1, 1)
+    assert (least, cluster.least("credit_risk_v1.0.0"), cluster.least("credit_risk_v1.1.0")) == ({1, 4}, 1, left)
     assert [made for made in cluster.store.history(NAME) if made.action == REPAIRED] == []
 
 

@@ -42,11 +42,14 @@ def test_a_replica_whose_model_hangs_is_not_healthy_until_it_comes_back(packaged
         call = asyncio.create_task(pool.predict(request.to_plain()))
         await asyncio.to_thread(entered.wait, 10)
         await pool.check_health()  # busy, but not for long
+        assert (await pool.record_autoscaling_stats())["busy"] > 0  # though nobody knows yet for how long
         monkeypatch.setattr(version_pool, "HANGS_SECONDS", 0.0)
         with pytest.raises(ModelHangs):
             await pool.check_health()
         released.set()
         await call
         await pool.check_health()
+        assert (await pool.record_autoscaling_stats())["busy"] > 0
+        assert (await pool.record_autoscaling_stats())["busy"] == 0
 
     asyncio.run(scenario())
