@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from shop_rows import shop_rows
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -26,21 +26,6 @@ from training import feature_schema, packaging, served_model
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 VERSIONS = (Version(1, 0, 0), Version(1, 1, 0))
-
-
-def shop_rows(count, seed=7):
-    random = np.random.default_rng(seed)
-    frame = pd.DataFrame(
-        {
-            "age": random.integers(18, 80, count),
-            "city": random.choice(["Bern", "Łódź", "São Paulo"], count),
-            "income": random.normal(3000, 900, count).round(2),
-            "member": random.random(count) > 0.5,
-        }
-    )
-    frame.loc[::10, "income"] = np.nan
-    frame.loc[::15, "city"] = None
-    return frame
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
-from conftest import shop_rows
 from ray_jobs_server import RayJobsServer
+from shop_rows import shop_rows
 
 from deployments.batch.job import BatchJob
 from deployments.batch.scoring_run import ScoringRun, ThisProcess

@@ -212,7 +212,7 @@ def test_drift_is_repaired_though_the_registry_is_away_since_a_promotion(cluster
         raise RegistryUnavailable(f"call {version} champion", "no answer")
 
     rollouts = SqliteRolloutStore(tmp_path / "endpoints.db")
-    world = World(rollouts, traffic=GrownTraffic(cluster, rollouts))
+    world = World(rollouts, traffic=GrownTraffic(cluster, rollouts, candidate_least=1))
     world.registry.name_champion = away
     world.service.start(NAME, None, "ann")
     world.go(world.controller(), 240, counted(100))
