@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployments.contracts.rollout_plan import ReplayStep
 from deployments.rollout.analysis.replay import Replayed
 from deployments.rollout.state import Rollout
-from ray_apps.replays import Replay, Replays
+from ray_apps.replays import Replays, WantedReplay
 from ray_apps.settings import Settings
 
 _CALLER = "controller"
@@ -25,7 +25,7 @@ class BatchReplays:
         """See ReplayGate."""
         position = rollout.state.step
         return self._replays.look(
-            Replay(
+            WantedReplay(
                 name=f"{rollout.name}/{position}",
                 model=rollout.model,
                 stable=rollout.stable,

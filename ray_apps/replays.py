@@ -33,7 +33,7 @@ _ROWS_AT_A_TIME = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
+class WantedReplay:
     """Requests that one version answered, to be answered by another.
 
     Attributes:
@@ -66,7 +66,7 @@ class Replays:
     def __init__(self, settings: Settings, caller: str) -> None:
         self._settings, self._caller = settings, caller
 
-    def look(self, asked: Replay) -> Replayed:
+    def look(self, asked: WantedReplay) -> Replayed:
         """How far a replay is, and what came of it; begins it where it has not begun. Asked again and again.
 
         Raises:
@@ -91,7 +91,7 @@ class Replays:
             raise ReplayFailed(found.job_id, found.error or found.status.value)
         return self._compared(asked)
 
-    def cancel(self, asked: Replay) -> bool:
+    def cancel(self, asked: WantedReplay) -> bool:
         """Ask a replay to stop; whether nothing of it runs any more.
 
         Raises:
@@ -115,7 +115,7 @@ class Replays:
         policy = gateway_arguments.batch_policy(self._settings)
         return BatchService(BatchJobs(policy.jobs_address, policy.python))
 
-    def _check(self, asked: Replay) -> None:
+    def _check(self, asked: WantedReplay) -> None:
         """What would come to nothing is refused before anything runs."""
         store, versions = ModelStore(self._settings.models), (asked.stable, asked.candidate)
         stable, candidate = (store.find(asked.model, version) for version in versions)
@@ -129,7 +129,7 @@ class Replays:
             candidate_name, stable_name = (str(ModelVersion(asked.model, one)) for one in reversed(versions))
             raise ReplayNotPossible(candidate_name, stable_name, "; ".join(reasons))
 
-    def _job(self, asked: Replay) -> BatchJob:
+    def _job(self, asked: WantedReplay) -> BatchJob:
         from deployments.batch.file_format import FileFormat
         from deployments.batch.job import BatchJob, LoggedRequests
 
@@ -148,7 +148,7 @@ class Replays:
             ),
         )
 
-    def _compared(self, asked: Replay) -> Replayed:
+    def _compared(self, asked: WantedReplay) -> Replayed:
         from deployments.batch import places
         from deployments.batch.ledger import Ledger
         from deployments.prediction_log import labels

@@ -23,7 +23,7 @@ from ray_apps.settings import Settings
 if TYPE_CHECKING:
     from deployments.rollout.analysis.replay import Replayed
     from deployments.rollout.endpoint_store import WantedEndpoint
-    from ray_apps.replays import Replay, Replays
+    from ray_apps.replays import Replays, WantedReplay
 
 DEFAULT_HOURS = 24.0
 EXIT_CODES = {Outcome.HEALTHY: 0, Outcome.UNHEALTHY: 1, Outcome.INCONCLUSIVE: 3}
@@ -47,7 +47,7 @@ def replay(
 ) -> None:
     """Let a version answer logged requests, and compare with stable; no traffic moves. Exit code 1: unhealthy."""
     from deployments.rollout.analysis import replay as analysis
-    from ray_apps.replays import Replay, Replays
+    from ray_apps.replays import Replays, WantedReplay
 
     settings, candidate, now = Settings(), Version.parse(version), datetime.now(UTC)
     wanted = _wanted(settings, endpoint)
@@ -57,7 +57,7 @@ def replay(
     step = terms(plan, end - begin, {**limits, "minRows": min_rows, "minLabels": min_labels})
     name = f"{endpoint}-{candidate}-{now:%Y%m%dT%H%M%S%f}Z"
     with _answers(settings, name, output) as answers:
-        asked = Replay(name, policy.model, policy.stable, candidate, begin, end, answers)
+        asked = WantedReplay(name, policy.model, policy.stable, candidate, begin, end, answers)
         replayed = _awaited(Replays(settings, person.at_this_machine()), asked, quiet=as_json)
     finding = analysis.judge(step, replayed, 1 - plan.analysis.confidence)
     _show(asked, step, replayed, finding, as_json)
@@ -129,7 +129,7 @@ def _answers(settings: Settings, name: str, output: str | None) -> Iterator[str]
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _show(asked: Replay, step: ReplayStep, replayed: Replayed, finding: Finding, as_json: bool) -> None:
+def _show(asked: WantedReplay, step: ReplayStep, replayed: Replayed, finding: Finding, as_json: bool) -> None:
     from ray_apps.cli import replay_report
 
     if as_json:
@@ -139,7 +139,7 @@ def _show(asked: Replay, step: ReplayStep, replayed: Replayed, finding: Finding,
     console.out.print(replay_report.verdict(finding), soft_wrap=True)
 
 
-def _awaited(replays: Replays, asked: Replay, *, quiet: bool) -> Replayed:
+def _awaited(replays: Replays, asked: WantedReplay, *, quiet: bool) -> Replayed:
     if quiet:
         return _done(replays, asked, lambda text: None)
     span = f"from {asked.since:%Y-%m-%d %H:%M:%S} to {asked.until:%Y-%m-%d %H:%M:%S} UTC"
@@ -148,7 +148,7 @@ def _awaited(replays: Replays, asked: Replay, *, quiet: bool) -> Replayed:
         return _done(replays, asked, tell)
 
 
-def _done(replays: Replays, asked: Replay, tell: Callable[[str], None]) -> Replayed:
+def _done(replays: Replays, asked: WantedReplay, tell: Callable[[str], None]) -> Replayed:
     """What came of a replay; whoever interrupts it leaves no batch behind."""
     told = ""
     try:
@@ -164,7 +164,7 @@ def _done(replays: Replays, asked: Replay, tell: Callable[[str], None]) -> Repla
     return found
 
 
-def _stop(replays: Replays, asked: Replay) -> None:
+def _stop(replays: Replays, asked: WantedReplay) -> None:
     deadline = time.monotonic() + _STOP_SECONDS
     while not replays.cancel(asked) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

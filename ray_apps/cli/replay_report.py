@@ -12,10 +12,10 @@ from deployments.contracts.verdict import Finding
 from deployments.rollout.analysis.replay import Replayed
 from deployments.rollout.statistics.sample import Sample
 from ray_apps.cli.rollout_report import COLOURS
-from ray_apps.replays import Replay
+from ray_apps.replays import WantedReplay
 
 
-def table(asked: Replay, step: ReplayStep, replayed: Replayed, finding: Finding) -> Table:
+def table(asked: WantedReplay, step: ReplayStep, replayed: Replayed, finding: Finding) -> Table:
     """Every figure beside its limit.
 
     Args:
@@ -42,7 +42,7 @@ def verdict(finding: Finding) -> str:
     return f"[{COLOURS[finding.outcome]}]{finding.outcome}[/]: {escape(finding.message)}"
 
 
-def document(asked: Replay, finding: Finding) -> dict[str, Any]:
+def document(asked: WantedReplay, finding: Finding) -> dict[str, Any]:
     """The same for scripts."""
     return {
         "model": asked.model,
