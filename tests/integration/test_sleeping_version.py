@@ -56,7 +56,8 @@ def sleeping(applied, stack, misbehaving, rows):
 
 def test_a_pinned_request_wakes_it_and_it_goes_to_sleep_again(sleeping, stack):
     assert httpx.get(f"{stack.api_url}/ready", timeout=30).status_code == 200
-    assert "asleep" in stack.raygate("status").stdout
+    said = stack.raygate("status").stdout
+    assert "asleep" in said, said
     answer, seconds = sleeping.ask(model_version=sleeping.version)
     print(f"up and answered in {seconds:.1f} s")  # for docs/operations.md: pytest -rP shows it
     assert answer["model_version"] == sleeping.version
