@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from deployments.contracts import model_version, yaml_document
+from deployments.contracts import duration, model_version, yaml_document
 from deployments.contracts.duration import Duration
 from deployments.contracts.errors import InvalidVersion
 from deployments.contracts.model_version import Version
@@ -28,7 +28,8 @@ from deployments.contracts.traffic_policy import (
 API_VERSION = "raygate.io/v1alpha1"
 RAYSERVICE_NAME_LIMIT = 47
 SMALLEST_WEIGHT = 0.01  # one of 10,000 slots
-IDLE_AFTER = timedelta(minutes=10)
+IDLE_AFTER, SHORTEST_IDLE = timedelta(minutes=10), timedelta(seconds=10)
+"""Serve averages over five seconds: a call of just before would wake a pool that went to sleep earlier."""
 
 
 class Part(BaseModel):
@@ -89,8 +90,8 @@ class Scaling(Part):
             raise ValueError(f"maxReplicas {self.max_replicas} is below minReplicas {self.min_replicas}")
         if self.idle_after is not None and self.min_replicas > 0:
             raise ValueError(f"idleAfter needs minReplicas 0: with {self.min_replicas} a pool never sleeps")
-        if self.idle_after is not None and self.idle_after < timedelta(seconds=1):
-            raise ValueError("idleAfter is at least 1s")
+        if self.idle_after is not None and self.idle_after < SHORTEST_IDLE:
+            raise ValueError(f"idleAfter is at least {duration.text(SHORTEST_IDLE)}")
         return self
 
     @property

@@ -86,7 +86,7 @@ class Pools:
         let alone.
         """
         async with self._changing:
-            await self._warm_all(policies, WARM_SECONDS)
+            await self._warm_all(policies, WARM_SECONDS, sleepers_too=True)
             for name in self._served.keys() - self._wanted.keys():
                 del self._served[name]
                 self._clients.pop(name, None)
@@ -118,8 +118,10 @@ class Pools:
         """Identities of the versions that are known now."""
         return {name: id(served) for name, served in self._served.items()}
 
-    async def _warm_all(self, policies: tuple[TrafficPolicy, ...], timeout_seconds: float) -> None:
-        """Ask the pools of all versions what they serve."""
+    async def _warm_all(
+        self, policies: tuple[TrafficPolicy, ...], timeout_seconds: float, *, sleepers_too: bool = False
+    ) -> None:
+        """Ask the pools of all versions what they serve; of those that may sleep only where it must be."""
         self._wanted = {
             ModelVersion(policy.model, version): policy for policy in policies for version in policy.versions
         }
@@ -130,11 +132,15 @@ class Pools:
         }
         others = self._wanted.keys() - self._sleepers.keys()
         await asyncio.gather(
-            self._warm_sleepers(timeout_seconds), *(self._warm(name, timeout_seconds) for name in others)
+            self._warm_sleepers(timeout_seconds, all_awake=sleepers_too),
+            *(self._warm(name, timeout_seconds) for name in others),
         )
 
-    async def _warm_sleepers(self, timeout_seconds: float) -> None:
-        """Ask those that are awake; none, while Serve does not say which."""
+    async def _warm_sleepers(self, timeout_seconds: float, all_awake: bool) -> None:
+        """Ask those that are awake, but not again and again: one that goes to sleep meanwhile would be woken.
+
+        None are asked while Serve does not say which sleep.
+        """
         if not self._sleepers:
             return
         try:
@@ -142,10 +148,13 @@ class Pools:
         except Exception as error:
             _log.warning("Serve does not say which pools sleep: %s", type(error).__name__)
             return
+        due = []
         for name, sleeper in self._sleepers.items():
+            is_known = name in self._served and self._served[name].ready and not sleeper.asleep
             sleeper.asleep = str(name) in asleep
-        awake = [name for name, sleeper in self._sleepers.items() if not sleeper.asleep]
-        await asyncio.gather(*(self._warm(name, timeout_seconds) for name in awake))
+            if not sleeper.asleep and (all_awake or not is_known):
+                due.append(name)
+        await asyncio.gather(*(self._warm(name, timeout_seconds) for name in due))
 
     async def _wake(self, name: ModelVersion) -> ServedVersion:
         """A version whose pool has answered by now, however long that took.

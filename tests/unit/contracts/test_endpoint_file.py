@@ -83,9 +83,9 @@ def test_a_version_that_becomes_stable_sleeps_no_more():
         ),
         pytest.param(
             "role: candidate}",
-            "role: candidate, scaling: {minReplicas: 0, idleAfter: 0s}}",
+            "role: candidate, scaling: {minReplicas: 0, idleAfter: 9s}}",
             "spec.versions[1].scaling",
-            "idleAfter is at least 1s",
+            "idleAfter is at least 10s",
             id="idle-at-once",
         ),
         pytest.param("1.1.0: 10", "1.1.0: 20", "spec (line", "add up to 110, not to 100", id="sum"),

@@ -140,6 +140,29 @@ def test_nobody_asks_a_pool_that_sleeps_how_it_is(play_asleep, known):
     play_asleep(scenario, known)
 
 
+def test_a_pool_that_is_awake_is_asked_once_since_it_may_go_to_sleep_at_any_moment(play_asleep):
+    async def scenario(stack, pools):
+        stack.pool(V3).up.set()  # somebody else has woken it
+        for _ in range(5):
+            await pools.probe((stack.policy,))
+        assert stack.pool(V3).described == 1
+        assert not stack.scoring.endpoint("credit-risk").sleeps(V3)
+
+    play_asleep(scenario)
+
+
+def test_a_pool_that_did_not_answer_is_asked_again_while_it_is_awake(play_asleep):
+    async def scenario(stack, pools):
+        stack.pool(V3).up.set()
+        stack.pool(V3).failures = [ConnectionError("down")]
+        await pools.probe((stack.policy,))
+        assert not stack.scoring.endpoint("credit-risk").versions[V3].ready
+        await pools.probe((stack.policy,))
+        assert stack.scoring.endpoint("credit-risk").versions[V3].ready
+
+    play_asleep(scenario)
+
+
 @either("known")
 def test_it_is_shown_as_asleep_and_not_as_broken(play_asleep, known):
     async def scenario(stack, pools):
