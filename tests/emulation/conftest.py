@@ -157,8 +157,9 @@ def row(command_line: CommandLine) -> dict[str, Any]:
 def load(row: dict[str, Any], credential: dict[str, str]) -> Callable[..., Load]:
     """Load of callers that enter by one worker: ``load(worker, model_version="1.9.0", rate=20)``."""
 
-    def make(worker: Pod, rate: float = REQUESTS_A_SECOND, **more: Any) -> Load:
+    def make(worker: Pod, rate: float = REQUESTS_A_SECOND, connections: int = 16, **more: Any) -> Load:
         body = {"model_id": "credit-risk", "features": row, **more}
-        return Load(f"{EmulatedCluster.url_of(worker)}/predict", body, rate=rate, credential=credential)
+        url = f"{EmulatedCluster.url_of(worker)}/predict"
+        return Load(url, body, connections=connections, rate=rate, credential=credential)
 
     return make
