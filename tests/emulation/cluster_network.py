@@ -31,7 +31,10 @@ class ClusterNetwork:
 
     def __enter__(self) -> ClusterNetwork:
         self._lock = LOCK.open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RuntimeError("another emulated cluster runs on this machine") from error
         _remove_leftovers()
         _ip("netns", "add", BRIDGE)
         _ip("-n", BRIDGE, "link", "add", "br0", "type", "bridge")
