@@ -9,7 +9,7 @@ FEAST := .venv-feast
 AIRFLOW := .venv-airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve down test test-unit test-torch test-integration test-feast test-airflow check format bench bench-cost bench-shedding bench-batch bench-soak bench-monitor bench-train bench-distributed bench-paths bench-stream lock manifests clean
+.PHONY: help install serve down test test-unit test-torch test-integration test-emulation test-feast test-airflow check format bench bench-cost bench-shedding bench-batch bench-soak bench-monitor bench-train bench-distributed bench-paths bench-stream lock manifests clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -49,6 +49,9 @@ $(TORCH)/.installed: $(INSTALLED) requirements-torch.lock
 
 test-integration: install ## The tests on one local Ray
 	$(BIN)/pytest tests/integration
+
+test-emulation: install ## The rendered RayService on emulated pods that fail; root and Linux only (8 minutes)
+	$(BIN)/pytest tests/emulation -rP
 
 test-feast: $(FEAST)/.installed ## The tests of the feature store, in an environment of their own
 	$(FEAST)/bin/python -m pytest tests/feast

@@ -14,8 +14,9 @@ SHARED_RAY_ENVIRONMENT = MappingProxyType(
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         # A gateway that is killed closes connections without an answer: another gateway may take the request.
-        # Predictions may run twice; what may not carries an idempotency key.
-        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+        # Predictions may run twice; what may not carries an idempotency key. One on a node that is cut off answers
+        # nothing and closes nothing: where the wait is bounded, as on a cluster, another is asked after it.
+        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response response-timeout",
         "RAY_SERVE_HAPROXY_RETRIES": "3",
         # Else HAProxy writes a line a request to a Python process that counts it: a fifth of the throughput on two
         # cores. The gateway counts requests itself, and HAProxy's own exporter (9101) stays.
