@@ -214,13 +214,12 @@ class LocalControl:
             found, after = self._reweighted(name, weights)  # anew: others were let in while the pools came up
             if found != before:
                 raise EndpointChanged(name)
-        made = after.policy
-        self._applier.check_up({str(ModelVersion(made.model, version)) for version, _ in made.slots})
-        was, will = policy.readable_weights(before.policy), policy.readable_weights(made)
-        detail: dict[str, object] = {"weights": will, "before": was}
-        self.store.decide(after, action, detail, datetime.now(UTC))
-        pools = waking.pools(self._admission.pools, after)
-        self._applier.switch(pools, gateway_config(self.store.endpoints()), progress)
+        weighted = {str(ModelVersion(after.policy.model, version)) for version, _ in after.policy.slots}
+        self._applier.check_up(weighted)
+        was, will = policy.readable_weights(before.policy), policy.readable_weights(after.policy)
+        self.store.decide(after, action, {"weights": will, "before": was}, datetime.now(UTC))
+        gateway = gateway_config(self.store.endpoints())
+        self._applier.switch(waking.pools(self._admission.pools, after), gateway, progress)
 
     def _reweighted(self, name: str, weights: Mapping[Version, float]) -> tuple[WantedEndpoint, WantedEndpoint]:
         """An endpoint as it is, and with other weights if it may have them."""
