@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from deployments.contracts.errors import InvalidVersion
 from deployments.contracts.model_version import CHALLENGER, CHAMPION, ModelVersion, Version
@@ -10,6 +11,7 @@ from deployments.rollout.errors import RegistryUnavailable
 from training import mlflow_patience
 from training.lineage import VERSION_TAG
 
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _log = logging.getLogger("raygate.controller")
 
 
@@ -38,7 +40,7 @@ class MlflowRegistry:
                 return
             client.set_registered_model_alias(version.model, CHAMPION, found[0].version)
         except (MlflowException, OSError) as error:
-            raise RegistryUnavailable(f"call {version} champion", _first_line(error)) from error
+            raise RegistryUnavailable(f"call {version} champion", reason_of(error)) from error
 
     def challenger(self, model: str) -> Version | None:
         """See Registry."""
@@ -62,8 +64,9 @@ class MlflowRegistry:
         except (MlflowException, OSError) as error:
             if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
                 return None
-            raise RegistryUnavailable(f"tell the {alias} of {model}", _first_line(error)) from error
+            raise RegistryUnavailable(f"tell the {alias} of {model}", reason_of(error)) from error
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def reason_of(error: Exception) -> str:
+    """What an error says in its first line, without addresses of objects: the same failure has the same reason."""
+    return _ADDRESS.sub("", str(error).partition("\n")[0])

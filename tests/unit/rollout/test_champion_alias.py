@@ -7,7 +7,7 @@ import pytest
 
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.rollout.errors import RegistryUnavailable
-from ray_apps.champion_alias import MlflowRegistry
+from ray_apps.champion_alias import MlflowRegistry, reason_of
 
 
 @pytest.fixture
@@ -48,3 +48,12 @@ def test_a_registry_that_does_not_answer_is_given_up_fast(overloaded, monkeypatc
     from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 
     assert MLFLOW_HTTP_REQUEST_TIMEOUT.get() == 5
+
+
+def test_the_same_failure_has_the_same_reason_each_time():
+    told = [
+        OSError(f"(Caused by ConnectTimeoutError(<HTTPConnection(host='m') at {id(each):#x}>, 'timed out'))\n...")
+        for each in (object(), [])
+    ]
+    first, second = map(reason_of, told)
+    assert first == second == "(Caused by ConnectTimeoutError(<HTTPConnection(host='m')>, 'timed out'))"
