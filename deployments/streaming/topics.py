@@ -34,7 +34,7 @@ _CONSUMER = {
 }
 _PRODUCER = {
     "enable.idempotence": True,  # results keep their order when a broker has to be asked again
-    "linger.ms": 5,
+    "linger.ms": 1,  # results of a call are written together: they need not wait for one another
     "compression.type": "lz4",
 }
 _OF_PRODUCERS_ALONE = ("linger.", "batch.", "compression.", "queue.buffering.", "delivery.", "message.timeout")
