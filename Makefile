@@ -107,7 +107,7 @@ bench-distributed: install ## Memory of distributed training on 10 times a worke
 bench-paths: $(TORCH)/.installed ## Which families and features are served compiled, and one row's time, into docs/training.md (5 minutes)
 	$(TORCH)/bin/python tests/performance/bench_paths.py
 
-bench-stream: install ## Records of a Kafka topic through the whole stack (2 minutes)
+bench-stream: install ## Records of a Kafka topic through the whole stack, beside HTTP (4 minutes)
 	$(BIN)/python tests/performance/bench_stream.py
 
 lock: install ## Pin the newest versions that pyproject.toml allows
