@@ -70,7 +70,7 @@ def send(schema, row):
 
 @contextlib.asynccontextmanager
 async def others_are_answered(send, dispatcher):
-    """Other callers' rows, again and again; those that left in a call with ours wait, and no other waits for them."""
+    """Other callers' rows, again and again; some may leave in a call with ours, and no other waits for those."""
 
     async def go_on():
         while True:
