@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 
@@ -174,8 +175,10 @@ def test_a_candidate_with_worse_accuracy_on_labels_is_withdrawn(stack, rows, rol
             client.post("/api/v1/feedback", json=told).raise_for_status()
     done = rollouts.ended()
     assert done.state.phase is Phase.ROLLED_BACK
-    assert "accuracy: 0.6" in done.state.reason
-    assert "against 0.9" in done.state.reason
+    told = re.match(r"accuracy: ([\d.]+) against ([\d.]+):", done.state.reason)
+    assert told, done.state.reason
+    # A verdict may come between two tens of labels.
+    assert [float(share) for share in told.groups()] == pytest.approx([0.6, 0.9], abs=0.05)
 
 
 def test_a_candidate_answers_logged_requests_before_it_answers_callers(load, rows, rollouts, plan):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from xgboost import DataIter, ExtMemQuantileDMatrix
+from xgboost import DataIter, ExtMemQuantileDMatrix, collective
 
 from training.distributed.shard import Shard
 
@@ -46,7 +46,7 @@ class Pages(DataIter):
 
 
 def fit(estimator: Any, shard: Shard, labels: Any, weights: Any, cache: Path) -> Any:
-    """Fit one of XGBoost's estimators on pages instead of a matrix in memory.
+    """Fit one of XGBoost's estimators on pages instead of a matrix in memory, together with all workers.
 
     Args:
         estimator: As it would be fitted alone.
@@ -60,6 +60,7 @@ def fit(estimator: Any, shard: Shard, labels: Any, weights: Any, cache: Path) ->
         pages = Pages(data, label, weight, cache)
         return ExtMemQuantileDMatrix(pages, nthread=estimator.n_jobs, max_bin=estimator.max_bin)
 
+    weights = _weights_if_any(weights, len(shard.rows))
     # The wrapper has no public way to another matrix, and the bare library none to the wrapper's settings.
     estimator._create_dmatrix = paged
     try:
@@ -68,3 +69,9 @@ def fit(estimator: Any, shard: Shard, labels: Any, weights: Any, cache: Path) ->
         return estimator.fit_positions(shard.rows, shard.target.astype(np.int32), labels, sample_weight=weights)
     finally:
         del estimator._create_dmatrix
+
+
+def _weights_if_any(weights: Any, rows: int) -> Any:
+    """Weights of one where only other workers have any: XGBoost would learn nothing from both, and not say so."""
+    somewhere = collective.allreduce(np.array([weights is not None], dtype=np.int32), collective.Op.MAX)[0]
+    return np.ones(rows, dtype=np.float32) if weights is None and somewhere else weights
