@@ -15,6 +15,12 @@ def no_tracking_server_of_an_earlier_test(monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
+@pytest.fixture
+def said(caplog):
+    """Messages of one logger, ``said("raygate.monitor")``: what earlier tests left may speak through another."""
+    return lambda logger: [record.getMessage() for record in caplog.records if record.name == logger]
+
+
 @pytest.fixture(scope="session")
 def require_program():
     """Path of an optional system program: ``require_program("prometheus", package="prometheus")``.

@@ -67,14 +67,14 @@ def test_what_is_pushed_can_be_scraped_there(gateway, registry):
         pushing.stop()
 
 
-def test_a_gateway_that_is_away_is_told_once_and_asked_again(registry, caplog):
+def test_a_gateway_that_is_away_is_told_once_and_asked_again(registry, caplog, said):
     pushing = Push(f"http://127.0.0.1:{free_port()}", registry, "staging", pause_seconds=0.01)
     with caplog.at_level(logging.WARNING, "raygate.monitor"):
         pushing.start()
-        eventually(lambda: caplog.records)
+        eventually(lambda: said("raygate.monitor"))
         time.sleep(0.2)
         pushing.stop()
-    assert len([record for record in caplog.records if record.name == "raygate.monitor"]) == 1
+    assert len(said("raygate.monitor")) == 1
 
 
 def test_a_collector_that_fails_does_not_end_the_pushing(registry, caplog, monkeypatch):

@@ -22,8 +22,9 @@ class Behind:
 @pytest.fixture
 def events(caplog):
     """Lines of the log, as JSON has them."""
-    caplog.set_level(logging.INFO, "raygate.prediction")
-    return lambda: [JsonLines("gateway").format(record) for record in caplog.records]
+    logger = "raygate.prediction"
+    caplog.set_level(logging.INFO, logger)
+    return lambda: [JsonLines("gateway").format(record) for record in caplog.records if record.name == logger]
 
 
 def test_an_event_has_every_field_and_no_personal_data(events):
