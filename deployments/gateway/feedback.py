@@ -82,13 +82,10 @@ class FeedbackIntake:
             if known != content:
                 raise FeedbackConflict(key or "")
             return Taken(feedback_id, again=True)
-        found = _version_of(predicted, endpoints)
-        if found is not None and request.label is not None:
-            _check_label(request.label, found[1])
-        policy, served = found if found else (None, None)
+        policy, served = _version_of(predicted, endpoints) or (None, None)
         record = FeedbackRecord(
             prediction_id=predicted.text,
-            label=request.label,
+            label=request.label if served is None or request.label is None else _known(request.label, served),
             value=request.value,
             received=now,
             feedback_id=feedback_id,
@@ -132,21 +129,23 @@ def _version_of(
     return found[0] if len(found) == 1 else None
 
 
-def _check_label(label: Prediction, served: ServedVersion) -> None:
+def _known(label: Prediction, served: ServedVersion) -> Prediction:
+    """A label as the version's package writes it: JSON's 1.0 is its class 1, and counts as that."""
     metadata = served.metadata
     if metadata.targets:
-        fits = isinstance(label, dict) and label.keys() == set(metadata.targets)
+        if isinstance(label, dict) and label.keys() == set(metadata.targets):
+            return label
         expected = f"an object with a number for each of {', '.join(metadata.targets)}"
     elif metadata.task is Task.REGRESSION:
-        fits = isinstance(label, int | float) and not isinstance(label, bool)
+        if isinstance(label, int | float) and not isinstance(label, bool):
+            return label
         expected = "a number: the model predicts one"
     else:
-        fits = any(
-            label == known and isinstance(label, bool) == isinstance(known, bool) for known in metadata.classes
-        )
+        for known in metadata.classes:
+            if label == known and isinstance(label, bool) == isinstance(known, bool):
+                return known
         expected = f"one of {', '.join(served.class_texts)}"
-    if not fits:
-        raise InvalidRows((FieldProblem("label", f"must be {expected}"),))
+    raise InvalidRows((FieldProblem("label", f"must be {expected}"),))
 
 
 def _count(served: ServedVersion, policy: TrafficPolicy, value: float | None) -> None:

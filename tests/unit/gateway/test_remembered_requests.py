@@ -77,6 +77,18 @@ class TestFeedback:
 
         play(scenario, draws=[CANDIDATE])
 
+    def test_a_label_is_kept_as_the_model_writes_it(self, play, row):
+        async def scenario(stack):
+            stack.pool(V1).classes = (0, 1)
+            await stack.start()
+            predicted = (await stack.predict(row)).json()
+            answer = await self.send(stack, prediction_id=predicted["prediction_id"], label=1.0)
+            assert answer.status_code == 200
+            (kept,) = stack.records.feedbacks
+            assert repr(kept.label) == "1", "what is predicted is 1, and texts are compared"
+
+        play(scenario)
+
     def test_the_same_message_counts_once(self, play, row):
         async def scenario(stack):
             predicted = (await stack.predict(row)).json()["prediction_id"]
