@@ -138,6 +138,7 @@ def build(settings: KubernetesSettings, cluster: Cluster) -> KubernetesControlle
         Applier(target, platform(settings), waiting=lambda: capacity.waiting(store.rollouts())),
         Models(lambda document: served_pools.pools_of(document, models, document.name), risk_tiers(settings)),
         _now,
+        settings.listener_seconds,
     )
     surroundings = Surroundings(
         store=store,

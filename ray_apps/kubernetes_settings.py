@@ -26,6 +26,12 @@ class KubernetesSettings(Settings):
         validation_alias="RAYGATE_SERVING_URL",
         description="Base URL of the API inside of the cluster",
     )
+    listener_seconds: float = Field(
+        12.0,
+        validation_alias="RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S",
+        gt=0,
+        description="After which the RayService's HAProxy gives up on a gateway; its pods have the same",
+    )
     control_host: str = Field("0.0.0.0", description="Address of the admin API, reached by a port-forward")
 
     def dashboard_of(self, head: str) -> str:

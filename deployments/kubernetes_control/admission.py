@@ -17,20 +17,27 @@ from deployments.rollout.errors import ApprovalRequired, RolloutRunning
 from deployments.rollout.state import Rollout
 
 
-def check(document: ModelEndpoint, wanted: Mapping[str, WantedEndpoint], rollout: Rollout | None) -> None:
+def check(
+    document: ModelEndpoint,
+    wanted: Mapping[str, WantedEndpoint],
+    rollout: Rollout | None,
+    listener_seconds: float,
+) -> None:
     """Make sure that a changed document collides with nothing.
 
     Args:
         document: The endpoint as its owner wants it now.
         wanted: Every endpoint that was accepted, this one perhaps among them.
         rollout: The latest of this endpoint.
+        listener_seconds: After which the listener gives up on a gateway that does not answer.
 
     Raises:
-        InvalidDocument: Another endpoint serves that model, or has that path, or its plan asks for what is not
-            done on Kubernetes.
+        InvalidDocument: Another endpoint serves that model, or has that path; it asks for what is not done on
+            Kubernetes, or for answers that the listener would not wait for.
         RolloutRunning: A rollout owns the endpoint's weights.
     """
     _check_plan(document)
+    _check_deadline(document, listener_seconds)
     others = [other.document for name, other in wanted.items() if name != document.name]
     for other in others:
         if other.spec.model == document.spec.model:
@@ -60,6 +67,16 @@ def _check_plan(document: ModelEndpoint) -> None:
         problems.append(FieldProblem("spec.rollout.notify", told))
     if problems:
         raise InvalidDocument(document.name, tuple(problems))
+
+
+def _check_deadline(document: ModelEndpoint, listener_seconds: float) -> None:
+    """A gateway must be heard before the listener takes its node for lost and asks another."""
+    deadline = document.spec.limits.deadline_seconds
+    if deadline >= listener_seconds:
+        told = (
+            f"{deadline:g} must be below {listener_seconds:g}, RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S of this cluster"
+        )
+        raise InvalidDocument(document.name, (FieldProblem("spec.limits.deadlineSeconds", told),))
 
 
 def check_approved(made: TrafficPolicy, risk_of: RiskOf, history: Iterable[Decision]) -> None:

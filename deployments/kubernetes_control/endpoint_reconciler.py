@@ -79,12 +79,19 @@ class EndpointReconciler:
         applier: Makes the cluster serve it.
         models: What is in the packages.
         clock: Time in UTC.
+        listener_seconds: After which the listener gives up on a gateway that does not answer.
     """
 
     def __init__(
-        self, store: ResourceStore, applier: Applier, models: Models, clock: Callable[[], datetime]
+        self,
+        store: ResourceStore,
+        applier: Applier,
+        models: Models,
+        clock: Callable[[], datetime],
+        listener_seconds: float,
     ) -> None:
         self._store, self._applier, self._models, self._clock = store, applier, models, clock
+        self._listener_seconds = listener_seconds
         self._attempts: dict[str, _Attempt] = {}
 
     def look(self) -> None:
@@ -164,7 +171,8 @@ class EndpointReconciler:
         before = wanted.get(document.name)
         is_new = before is None or before.document != document
         if is_new:
-            admission.check(document, wanted, self._store.rollouts().get(document.name))
+            rollout = self._store.rollouts().get(document.name)
+            admission.check(document, wanted, rollout, self._listener_seconds)
         made = self._policy_of(document, before) if is_new else wanted[document.name].policy
         pools = self._pools_of(document, made)
         if is_new:

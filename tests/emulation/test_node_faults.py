@@ -5,7 +5,7 @@ from deployments.contracts.model_version import Version
 STABLE, CANDIDATE = Version(1, 0, 0), Version(1, 1, 0)
 RENDERED = {STABLE: 90, CANDIDATE: 10}
 DECIDED = {STABLE: 60, CANDIDATE: 40}
-HAPROXY_SECONDS, DEADLINE_SECONDS = 30, 10
+HAPROXY_SECONDS, DEADLINE_SECONDS = 12, 10
 
 
 def share_of_the_candidate(requests, since=0.0):

@@ -45,6 +45,16 @@ def test_it_asks_where_the_rayservice_is(environment, controller, monkeypatch):
     assert settings.monitor.startswith(f"http://{service['metadata']['name']}-serve-svc.")
 
 
+def test_it_knows_how_long_the_listener_waits(environment, controller, monkeypatch):
+    settings = settings_of(environment, controller, monkeypatch)
+    [service] = [each for each in environment if each["kind"] == "RayService"]
+    cluster = service["spec"]["rayClusterConfig"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    for container in [group["template"]["spec"]["containers"][0] for group in groups]:
+        patience = workloads.environment_of(container)["RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S"]
+        assert float(patience) == settings.listener_seconds
+
+
 def test_it_starts_a_module_that_is_there_on_the_port_that_is_probed(environment, controller, monkeypatch):
     import importlib.util
 

@@ -155,7 +155,7 @@ class Operator:
             clock=lambda: namespace.monotonic, waiting=lambda: capacity.waiting(self.store.rollouts()),
         )  # fmt: skip
         self.reconciler = EndpointReconciler(
-            self.store, applier, Models(self._pools_of, lambda model, version: None), self._now
+            self.store, applier, Models(self._pools_of, lambda model, version: None), self._now, 12.0
         )
         around = Surroundings(self.store, namespace.evidence, self.reconciler, MemoryReplays(), self._now)
         self.rollouts = Controller(holder, around)

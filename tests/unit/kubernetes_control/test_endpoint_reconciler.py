@@ -77,6 +77,12 @@ def test_what_is_in_force_is_written_no_more(namespace, operator):
             id="notification",
         ),
         pytest.param(
+            endpoint("fraud", limits={"deadlineSeconds": 12}),
+            "InvalidDocument",
+            "spec.limits.deadlineSeconds: 12 must be below 12, RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S",
+            id="deadline-beyond-the-listener",
+        ),
+        pytest.param(
             endpoint("fraud", limits={"rows": 1}), "InvalidDocument", "unknown field", id="unknown-field"
         ),
     ],
