@@ -194,7 +194,13 @@ def platform(settings: KubernetesSettings) -> Platform:
         **gateway_arguments.told_anywhere(settings),
     }
     gateway = rayservice.CLUSTER.gateway.model_copy(update=told)
-    return replace(rayservice.CLUSTER, environment=settings.environment, gateway=gateway)
+    return replace(
+        rayservice.CLUSTER,
+        environment=settings.environment,
+        gateway=gateway,
+        gateway_replicas=settings.gateway_replicas,
+        push_gateway=settings.push_gateway,
+    )
 
 
 def access_policy(settings: KubernetesSettings) -> AccessPolicy:

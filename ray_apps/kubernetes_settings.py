@@ -13,6 +13,7 @@ class KubernetesSettings(Settings):
 
     namespace: str = Field(description="Whose ModelEndpoints, RayService and Lease are meant")
     pod: str = Field(description="Name of this pod: who leads, and who reports Events")
+    gateway_replicas: int = Field(2, ge=1, description="Replicas of the ingress; of two one may die")
     ray_service: str = Field("raygate", description="Name of the RayService that serves")
     kubeconfig: str | None = Field(None, description="File with the cluster's address; default the pod's account")
     ray_token: str | None = Field(

@@ -177,7 +177,7 @@ class EndpointReconciler:
         pools = self._pools_of(document, made)
         if is_new:
             admission.check_approved(made, self._models.risk_of, self._store.history(document.name))
-        if not is_new and self._is_in_force(resource, wanted[document.name]):
+        if not is_new and self._is_in_force(resource, wanted[document.name]) and not self._differs(wanted, pools):
             attempt.not_before = attempt.since = self._clock() + CHECK_AGAIN_AFTER
             return
         attempt.pools = capacity.proved(pools, before.policy if before else None)
@@ -203,6 +203,11 @@ class EndpointReconciler:
         generation = endpoint_resource.generation_of(resource)
         is_told = ready.get("status") == "True" and ready["observedGeneration"] == generation
         return is_told and self._applier.serves(policy)
+
+    def _differs(self, wanted: Mapping[str, WantedEndpoint], pools: list[Pool]) -> bool:
+        """Whether Serve was asked for something else, by a controller of other settings or by hand."""
+        gateway = GatewayConfig(endpoints=tuple(endpoint.policy for endpoint in wanted.values()))
+        return bool(self._applier.drift(pools, gateway))
 
     def _policy_of(self, document: ModelEndpoint, before: WantedEndpoint | None) -> TrafficPolicy:
         return policy.from_document(document, self._store.last_epoch() + 1, before.policy if before else None)

@@ -1,6 +1,7 @@
 """The controller put together as its process does it, with its threads."""
 
 import threading
+from contextlib import contextmanager
 
 import pytest
 import sqlalchemy
@@ -59,18 +60,27 @@ def environment(namespace, kubeconfig, tmp_path, monkeypatch):
     dashboard.server_close()
 
 
-@pytest.fixture
-def running(environment):
+@contextmanager
+def controlled():
+    """A controller that runs with the settings of this moment."""
     settings = KubernetesSettings()
     cluster = KubernetesCluster(connect(settings.kubeconfig), settings.namespace)
     controller, stopping = kubernetes_controller.build(settings, cluster), threading.Event()
     thread = threading.Thread(target=controller.run, args=(stopping,))
     thread.start()
-    yield controller
-    stopping.set()
-    controller.changed.set()
-    thread.join(20)
+    try:
+        yield controller
+    finally:
+        stopping.set()
+        controller.changed.set()
+        thread.join(20)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def running(environment):
+    with controlled() as controller:
+        yield controller
 
 
 def test_it_leads_serves_what_is_there_and_lets_go_at_its_end(namespace, running):
@@ -114,11 +124,30 @@ def test_gateways_are_told_who_may_call_and_what_is_remembered(namespace, enviro
     request.getfixturevalue("running")
     namespace.api.apply("modelendpoints", endpoint(), "kubectl")
     until(lambda: namespace.condition("credit-risk", "Ready") == ("True", "InForce"))
-    [gateway] = [each for each in namespace.serve.puts[-1]["applications"] if each["name"] == "raygate-gateway"]
-    told = gateway["args"]
+    told = gateways(namespace)["args"]
     assert told["access"]["store"] == "env:RAYGATE_ACCESS_STORE"
     assert told["access"]["limits"]["roles"]["predictor"]["requestsPerSecond"] == 50
     assert (told["cache"], told["cache_by_default"], told["cache_ttl_seconds"]) == ("env:REDIS", True, 60)
+
+
+def gateways(namespace):
+    """The gateways' application, as Serve was asked for it last."""
+    [found] = [each for each in namespace.serve.puts[-1]["applications"] if each["name"] == "raygate-gateway"]
+    return found
+
+
+def test_new_settings_reach_gateways_that_run(namespace, environment, tmp_path):
+    namespace.api.apply("modelendpoints", endpoint(), "kubectl")
+    with controlled():
+        until(lambda: namespace.condition("credit-risk", "Ready") == ("True", "InForce"))
+    assert gateways(namespace)["deployments"][0]["num_replicas"] == 2
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("{store: env:RAYGATE_ACCESS_STORE, limits: {roles: {predictor: {requestsPerSecond: 50}}}}")
+    environment.setenv("RAYGATE_ACCESS_POLICY", str(policy))
+    environment.setenv("RAYGATE_GATEWAY_REPLICAS", "4")
+    with controlled():
+        until(lambda: gateways(namespace)["deployments"][0]["num_replicas"] == 4)
+    assert gateways(namespace)["args"]["access"]["limits"]["roles"]["predictor"]["requestsPerSecond"] == 50
 
 
 def test_what_is_decided_is_in_the_audits_database(namespace, environment, empty_postgresql, request):
