@@ -21,7 +21,7 @@ from deployments.contracts.traffic_policy import TransformerPair
 from deployments.contracts.wire import PoolDescription, PoolReply, PoolRequest
 from deployments.documents.document_model import DocumentModel
 from deployments.logs import setup as logs
-from deployments.runtime import package
+from deployments.runtime import package, trust
 from deployments.runtime.explanations.explaining_thread import ExplainingThread
 from deployments.runtime.predictor import Predictor
 
@@ -37,13 +37,15 @@ class VersionPool:
     Args:
         package_directory: Where the package lies.
         digest: The package that must lie there; any other is refused before anything is unpickled.
+        trusted_keys: Reference of the keys of which one must have signed it, as this replica sees them; read when
+            it starts. None asks for no signature.
     """
 
-    def __init__(self, package_directory: str, digest: str) -> None:
+    def __init__(self, package_directory: str, digest: str, trusted_keys: str | None = None) -> None:
         logs.configure("pool")
         self._tracing = tracing.configure("raygate-pool")
         self._name = uuid.uuid4().hex
-        self._package = package.load(Path(package_directory), digest)
+        self._package = package.load(Path(package_directory), digest, trust.keys_at(trusted_keys))
         self._predictor = Predictor(self._package)
         self._predictor.warm()
         # The native path holds the interpreter for milliseconds: off the event loop, health checks and describe()

@@ -51,7 +51,8 @@ class Admission:
     """
 
     def __init__(self, settings: Settings, store: EndpointStore) -> None:
-        self._store, self._models, self._risk_of = store, ModelStore(settings.models), risk_tiers(settings)
+        self._store, self._risk_of = store, risk_tiers(settings)
+        self._models = ModelStore(settings.models, settings.signers)
         self._rollouts = SqliteRolloutStore(settings.control_database)
 
     def intend(self, document: ModelEndpoint, source: str) -> Intended:

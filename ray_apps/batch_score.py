@@ -47,12 +47,14 @@ def score(job: BatchJob, settings: Settings) -> Manifest:
     """
     from deployments.batch.ray_workers import RayWorkers
     from deployments.batch.scoring_run import ScoringRun
+    from deployments.runtime import trust
     from ray_apps.cli.batch_progress import BatchProgressLine
 
-    packages, schemas = packages_of(job, ModelStore(settings.models))
+    packages, schemas = packages_of(job, ModelStore(settings.models, settings.signers))
+    workers = RayWorkers(settings.batch.workers, trust.keys_at(settings.signers))
     ray_connection.connect()
     with BatchProgressLine() as line:
-        return ScoringRun(RayWorkers(settings.batch.workers), line.tell).run(job, packages, schemas)
+        return ScoringRun(workers, line.tell).run(job, packages, schemas)
 
 
 def packages_of(job: BatchJob, store: ModelStore) -> tuple[list[PackageReference], list[FeatureSchema]]:
@@ -60,19 +62,17 @@ def packages_of(job: BatchJob, store: ModelStore) -> tuple[list[PackageReference
 
     Raises:
         PackageNotFound: The store does not hold a version; the error names those that it holds.
-        PackageRejected: A package is damaged.
+        PackageRejected: A package is damaged, or nobody vouches for it whom the store believes.
     """
     from deployments.batch.plan import PackageReference
-    from deployments.runtime import package
 
     versions = (
         [job.version] if job.version else sorted({version for version, _ in _policy(job).slots} | _ruled(job))
     )
     packages, schemas = [], []
     for version in versions:
-        directory = store.find(job.model, version)
-        loaded = package.load(directory)
-        packages.append(PackageReference(version=version, directory=str(directory), digest=loaded.digest))
+        loaded = store.load(job.model, version)
+        packages.append(PackageReference(version=version, directory=str(loaded.directory), digest=loaded.digest))
         schemas.append(loaded.schema)
     return packages, schemas
 

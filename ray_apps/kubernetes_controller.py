@@ -132,7 +132,7 @@ def build(settings: KubernetesSettings, cluster: Cluster) -> KubernetesControlle
     target = RayServiceTarget(
         cluster, settings.ray_service, lambda head: _dashboard(settings, head), leadership.check
     )
-    models = ModelStore(settings.models)
+    models = ModelStore(settings.models, settings.signers)
     reconciler = EndpointReconciler(
         store,
         Applier(target, platform(settings), waiting=lambda: capacity.waiting(store.rollouts())),

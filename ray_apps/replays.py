@@ -72,6 +72,7 @@ class Replays:
         Raises:
             ReplayNotPossible: There is no log, or the two versions cannot be compared.
             PackageNotFound: The store does not hold one of them.
+            PackageRejected: The candidate is not signed by somebody who is believed.
             ReplayFailed: Its batch failed.
             RaygateError: Nobody can tell.
         """
@@ -117,7 +118,9 @@ class Replays:
 
     def _check(self, asked: WantedReplay) -> None:
         """What would come to nothing is refused before anything runs."""
-        store, versions = ModelStore(self._settings.models), (asked.stable, asked.candidate)
+        store = ModelStore(self._settings.models, self._settings.signers)
+        versions = (asked.stable, asked.candidate)
+        store.digest(asked.model, asked.candidate)  # it is loaded; of the other one only its answers are
         stable, candidate = (store.find(asked.model, version) for version in versions)
         schemas = (package.peek(directory, SCHEMA, FeatureSchema) for directory in (stable, candidate))
         reasons = list(schema_check.narrower(*schemas))

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from deployments.contracts.errors import RaygateError
-from deployments.runtime import columns, package
+from deployments.runtime import columns
 from deployments.runtime.package import ModelPackage
 from ray_apps.job_log import JobLog
 from ray_apps.retraining import labelled_rows, scheduled
@@ -92,7 +92,7 @@ def _find(
     """Train and judge; what follows for the run."""
     plan, places = applied.plan, places_of(settings)
     config = TrainingConfig.model_validate_json(applied.training)
-    champion = package.load(places.store.find(run.model, run.champion))
+    champion = places.store.load(run.model, run.champion)
     with contextlib.chdir(applied.directory):  # paths in the document are counted from here
         parts = _parts(run, applied, config, champion, settings)
         labelled_rows.keep(parts, directory)

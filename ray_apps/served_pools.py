@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deployments.contracts.endpoint import ModelEndpoint
-from deployments.contracts.errors import FieldProblem, InvalidDocument
+from deployments.contracts.errors import FieldProblem, InvalidDocument, PackageRejected
 from deployments.contracts.feature_schema import FeatureSchema
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.package import SCHEMA
@@ -16,11 +16,16 @@ from deployments.rollout.serve_config import Platform, Pool, ServeConfig
 from deployments.runtime import document as documents
 from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
+from deployments.runtime.signing_keys import KeyUnusable
 from ray_apps import gateway_arguments
 from ray_apps.settings import Settings
 
+_WHOSE = "RAYGATE_TRUSTED_KEYS says whose packages are believed"
 
-def serve_config_of(endpoint: Path, settings: Settings, platform: Platform, models: str) -> ServeConfig:
+
+def serve_config_of(
+    endpoint: Path, settings: Settings, platform: Platform, models: str, trusted_keys: str | None = None
+) -> ServeConfig:
     """The Serve config of one endpoint file for another cluster.
 
     Args:
@@ -28,14 +33,20 @@ def serve_config_of(endpoint: Path, settings: Settings, platform: Platform, mode
         settings: Its model store holds the packages, of which the digests are taken.
         platform: The cluster.
         models: Root of the file store as the cluster's pods see it.
+        trusted_keys: Reference of the keys that may have signed a package, as those pods see them; None lets them
+            ask for no signature.
 
     Raises:
-        InvalidDocument: The file, or a version of it is not in the model store.
+        InvalidDocument: The file, or a version of it is not in the store, or not signed as the store asks for.
     """
     document = documents.read(endpoint, ModelEndpoint)
-    store = ModelStore(settings.models)
+    store = ModelStore(settings.models, settings.signers)
     pools = [
-        replace(pool, package_directory=f"{models}/{pool.name.model}/v{pool.name.version}")
+        replace(
+            pool,
+            package_directory=f"{models}/{pool.name.model}/v{pool.name.version}",
+            trusted_keys=trusted_keys,
+        )
         for pool in pools_of(document, store, str(endpoint))
     ]
     gateway = GatewayConfig(endpoints=(policy.from_document(document, 1),))
@@ -59,8 +70,8 @@ def pools_of(document: ModelEndpoint, models: ModelStore, source: str) -> list[P
     """The pools of an endpoint's versions, each with the digest of the package in the store.
 
     Raises:
-        InvalidDocument: The store does not hold a version (names those that it holds), its transformers are not in
-            it, or it refuses requests that stable accepts.
+        InvalidDocument: The store does not hold a version (names those that it holds), it is not signed as the
+            store asks for, its transformers are not in it, or it refuses requests that stable accepts.
     """
     known = models.versions(document.spec.model)
     missing = tuple(
@@ -74,22 +85,35 @@ def pools_of(document: ModelEndpoint, models: ModelStore, source: str) -> list[P
     )
     if missing:
         raise InvalidDocument(source, missing)
+    digests = _digests(document, models, source)
     _check_transformers(document, models, source)
     _check_schemas(document, models, source)
-    pools = []
-    for served in document.spec.versions:
-        directory = models.find(document.spec.model, served.version)
-        pools.append(
-            Pool(
-                name=ModelVersion(document.spec.model, served.version),
-                package_directory=str(directory),
-                digest=package.digest_of(directory),
-                scaling=served.scaling,
-                resources=served.resources,
-                documents=document.spec.documents,
-            )
+    return [
+        Pool(
+            name=ModelVersion(document.spec.model, served.version),
+            package_directory=str(models.find(document.spec.model, served.version)),
+            digest=digest,
+            scaling=served.scaling,
+            resources=served.resources,
+            documents=document.spec.documents,
+            trusted_keys=models.trusted_keys,
         )
-    return pools
+        for served, digest in zip(document.spec.versions, digests, strict=True)
+    ]
+
+
+def _digests(document: ModelEndpoint, models: ModelStore, source: str) -> list[str]:
+    """Of the packages, as they were signed: what a pool is told to load is what somebody vouched for."""
+    found, problems = [], []
+    for position, served in enumerate(document.spec.versions):
+        try:
+            found.append(models.digest(document.spec.model, served.version))
+        except (PackageRejected, KeyUnusable) as error:
+            told = f"{document.spec.model} {served.version} is not served: {error}; {_WHOSE}"
+            problems.append(FieldProblem(f"spec.versions[{position}].version", told))
+    if problems:
+        raise InvalidDocument(source, tuple(problems))
+    return found
 
 
 def _check_schemas(document: ModelEndpoint, models: ModelStore, source: str) -> None:

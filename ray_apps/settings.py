@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -59,6 +60,11 @@ class Settings(BaseSettings):
         None,
         validation_alias="MODEL_PATH",
         description="File store <MODEL_PATH>/<name>/v<version>; default models/",
+    )
+    trusted_keys: SecretReference | Literal[""] | None = Field(
+        None,
+        description="env:NAME or file:/path of the public keys of which one must have signed every package; empty"
+        " asks for no signature; default: the stack's own keys, unless MODEL_PATH says where the packages are",
     )
     access: Mode = Field(
         Mode.KEYS, description="keys asks every caller for a credential; insecure-local asks nobody"
@@ -120,6 +126,22 @@ class Settings(BaseSettings):
     def models(self) -> Path:
         """Root of the file store of model packages."""
         return (self.model_path or self.state / "models").resolve()
+
+    @property
+    def signing_keys(self) -> Path:
+        """Directory of the keys that sign packages here."""
+        return self.state / "signing-keys"
+
+    @property
+    def signers(self) -> str | None:
+        """Reference of the keys of which one must have signed a package; None asks for no signature.
+
+        What is packaged here is signed here, so the stack's own store takes nothing else. A store that MODEL_PATH
+        names may be somebody else's, and nobody has said yet whom to believe.
+        """
+        if self.trusted_keys is None and self.model_path is None:
+            return f"file:{self.signing_keys / 'trusted'}"
+        return self.trusted_keys or None
 
     @property
     def query_url(self) -> str | None:

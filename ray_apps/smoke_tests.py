@@ -11,7 +11,6 @@ from deployments.contracts.errors import RaygateError
 from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.package import ModelMetadata
 from deployments.contracts.prediction import Prediction, RowPrediction
-from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
 from ray_apps.local import first_predictions, local_key
 from ray_apps.settings import Settings
@@ -66,11 +65,11 @@ def expected_answers(settings: Settings, version: ModelVersion) -> list[tuple[Pr
 
     Raises:
         PackageNotFound: The file store does not hold the version.
-        PackageRejected: It was changed.
+        PackageRejected: It was changed, or nobody vouches for it who is believed.
     """
     from deployments.runtime.predictor import Predictor  # here, because it loads the inference runtime
 
-    loaded = package.load(ModelStore(settings.models).find(version.model, version.version))
+    loaded = ModelStore(settings.models, settings.signers).load(version.model, version.version)
     predictor = Predictor(loaded)
     scores = predictor.predict(predictor.sample(ROWS)).scores
     return [_answer(loaded.metadata, row) for row in scores]

@@ -52,7 +52,7 @@ def places_of(settings: Settings) -> Places:
         KeyUnusable: There is a key that signs packages, but it cannot be used.
     """
     return Places(
-        store=ModelStore(settings.models),
+        store=ModelStore(settings.models, settings.signers),
         registry=Registry(settings.mlflow_uri, settings.mlflow_artifacts),
         searches=settings.state / "searches",
         connect=ray_connection.connect,
@@ -74,17 +74,12 @@ def signing_key(settings: Settings) -> SigningKey:
     Raises:
         KeyUnusable: There is one, but it cannot be used.
     """
-    keys = KeyDirectory(signing_keys_directory(settings))
+    keys = KeyDirectory(settings.signing_keys)
     if keys.active_id() is None:
         keys.create()
     key = keys.active()
     assert key is not None
     return key
-
-
-def signing_keys_directory(settings: Settings) -> Path:
-    """Where the keys of this state directory lie."""
-    return settings.state / "signing-keys"
 
 
 def check(config_file: Path) -> Checked:

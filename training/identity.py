@@ -38,10 +38,10 @@ def present(
     if number is None:
         for known in reversed(store.versions(model)):
             if not recipe.differences(_origin(store.find(model, known)), wanted_from):
-                return package.load(store.find(model, known))
+                return store.load(model, known)
         return None
     try:
-        there = package.load(store.find(model, number))
+        there = store.load(model, number)
     except PackageNotFound:
         return None
     if changed := recipe.differences(_origin(there.directory), wanted_from):

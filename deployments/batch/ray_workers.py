@@ -18,6 +18,7 @@ from deployments.batch.plan import Plan
 from deployments.batch.unit_scoring import UnitScorer
 from deployments.batch.units import Unit
 from deployments.contracts.errors import RaygateError
+from deployments.runtime.signature import TrustedKeys
 
 UNIT, COMMIT, ERROR = "unit", "commit", "error"
 ATTEMPTS = 6
@@ -29,11 +30,13 @@ class RayWorkers:
 
     Args:
         most: Actors at most; the pool grows to it while units wait and CPUs are free.
+        trusted: Keys of which one must have signed each package; None asks for no signature. By value: another
+            node may not have them.
         cpus: Ray CPUs that each reserves.
     """
 
-    def __init__(self, most: int, cpus: float = 1.0) -> None:
-        self._most, self._cpus = most, cpus
+    def __init__(self, most: int, trusted: TrustedKeys | None = None, cpus: float = 1.0) -> None:
+        self._most, self._trusted, self._cpus = most, trusted, cpus
 
     def score(self, plan: Plan, units: Sequence[Unit]) -> Iterator[Commit]:
         """Give the commit of every unit, in any order.
@@ -61,7 +64,7 @@ class RayWorkers:
             batch_size=1,
             compute=pool,
             num_cpus=self._cpus,
-            fn_constructor_args=(plan.model_dump_json(by_alias=True), attempts),
+            fn_constructor_args=(plan.model_dump_json(by_alias=True), attempts, self._trusted),
         )
         for row in committed.iter_rows():
             if row[ERROR]:
@@ -84,8 +87,8 @@ class _Attempts:
 class _Worker:
     """Scores units in one process; its packages are loaded once."""
 
-    def __init__(self, plan: str, attempts: Any) -> None:
-        self._scorer, self._attempts = UnitScorer(Plan.model_validate_json(plan)), attempts
+    def __init__(self, plan: str, attempts: Any, trusted: TrustedKeys | None) -> None:
+        self._scorer, self._attempts = UnitScorer(Plan.model_validate_json(plan), trusted), attempts
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Score the one unit of a batch; an error that is meant for people travels as a value, whole."""

@@ -24,6 +24,7 @@ from deployments.runtime import columns as columnar
 from deployments.runtime import package
 from deployments.runtime.explanations.explainer import Explainer
 from deployments.runtime.predictor import Predictor, Scored
+from deployments.runtime.signature import TrustedKeys
 
 PREDICTION, PROBABILITY = "prediction", "probability"
 MODEL_VERSION, PREDICTION_ID = "model_version", "prediction_id"
@@ -44,6 +45,7 @@ class VersionScorer:
         digest: That the package must have.
         explains: Whether it will be asked for explanations.
         documents: Transformers of the package, where rows are documents; None where they are features.
+        trusted: Keys of which one must have signed it; None asks for no signature.
 
     Raises:
         PackageNotFound: There is none.
@@ -52,10 +54,16 @@ class VersionScorer:
     """
 
     def __init__(
-        self, version: Version, directory: Path, digest: str, explains: bool, documents: Documents | None = None
+        self,
+        version: Version,
+        directory: Path,
+        digest: str,
+        explains: bool,
+        documents: Documents | None = None,
+        trusted: TrustedKeys | None = None,
     ) -> None:
         self.text = str(version)
-        self.package = package.load(directory, digest)
+        self.package = package.load(directory, digest, trusted)
         self.row_check = RowCheck(self.package.schema)
         self.predictor = Predictor(self.package)
         self.documents: DocumentModel | None = None

@@ -17,6 +17,7 @@ from deployments.batch.unit_scoring import UnitScorer
 from deployments.batch.units import Unit
 from deployments.contracts.errors import RaygateError
 from deployments.contracts.feature_schema import FeatureSchema
+from deployments.runtime.signature import TrustedKeys
 
 TELL_SECONDS = 2.0
 
@@ -30,11 +31,18 @@ class Workers(Protocol):
 
 
 class ThisProcess:
-    """Scores one unit after the other, here: for tests, and for machines without Ray."""
+    """Scores one unit after the other, here: for tests, and for machines without Ray.
+
+    Args:
+        trusted: As for ``UnitScorer``.
+    """
+
+    def __init__(self, trusted: TrustedKeys | None = None) -> None:
+        self._trusted = trusted
 
     def score(self, plan: Plan, units: Sequence[Unit]) -> Iterator[Commit]:
         """Give the commit of every unit, in order."""
-        scorer = UnitScorer(plan)
+        scorer = UnitScorer(plan, self._trusted)
         return map(scorer.score, units)
 
 

@@ -20,6 +20,7 @@ from deployments.batch.plan import Plan
 from deployments.batch.rejected_rows import RejectedRow, lines
 from deployments.batch.scored_rows import VersionScorer
 from deployments.batch.units import Unit
+from deployments.runtime.signature import TrustedKeys
 
 
 class UnitScorer:
@@ -27,6 +28,7 @@ class UnitScorer:
 
     Args:
         plan: Of the job.
+        trusted: Keys of which one must have signed each package; None asks for no signature.
         clock: Monotonic seconds.
 
     Raises:
@@ -35,14 +37,16 @@ class UnitScorer:
         TransformerUnusable: It has not the transformers of the job.
     """
 
-    def __init__(self, plan: Plan, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, plan: Plan, trusted: TrustedKeys | None = None, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         job = plan.job
         self._plan, self._clock = plan, clock
         self._input = places.place(job.input, "input") if job.replay else places.input_root(job.input)
         self._output = places.place(job.output, "output")
         scorers = {
             package.version: VersionScorer(
-                package.version, Path(package.directory), package.digest, job.explanations, job.documents
+                package.version, Path(package.directory), package.digest, job.explanations, job.documents, trusted
             )
             for package in plan.packages
         }

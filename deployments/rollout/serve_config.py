@@ -27,6 +27,8 @@ class Pool:
         digest: Of the package.
         documents: Transformers that its replicas load; they do not restart for others.
         floor: Replicas that it must have by now, whatever fewer its owner lets it have.
+        trusted_keys: Reference of the keys that may have signed the package, as the replicas see them; None asks
+            for no signature. A reference, not the keys: rotating them restarts no replica.
     """
 
     name: ModelVersion
@@ -36,6 +38,7 @@ class Pool:
     resources: Resources
     documents: Documents | None = None
     floor: int = 0
+    trusted_keys: str | None = None
 
     @property
     def least_replicas(self) -> int:
@@ -130,7 +133,11 @@ def _pool(pool: Pool) -> dict[str, Any]:
         "name": str(pool.name),
         "route_prefix": None,  # reached by gateways only
         "import_path": "ray_apps.version_pool:build",
-        "args": {"package_directory": pool.package_directory, "digest": pool.digest},
+        "args": {
+            "package_directory": pool.package_directory,
+            "digest": pool.digest,
+            **({} if pool.trusted_keys is None else {"trusted_keys": pool.trusted_keys}),
+        },
         "deployments": [deployment],
     }
 

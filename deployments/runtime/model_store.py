@@ -11,14 +11,21 @@ from pathlib import Path
 from deployments.contracts.errors import InvalidVersion, PackageNotFound, PackageRejected
 from deployments.contracts.model_version import Version, model_name
 from deployments.contracts.package import MANIFEST
-from deployments.runtime import package
+from deployments.runtime import package, trust
+from deployments.runtime.package import ModelPackage
 
 
 class ModelStore:
-    """Packages by model name and version. A version, once there, never changes."""
+    """Packages by model name and version. A version, once there, never changes.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Args:
+        root: Of the store.
+        trusted_keys: Reference of the keys (``trust.keys_at``) of which one must have signed what is loaded from
+            here; None asks for no signature.
+    """
+
+    def __init__(self, root: Path, trusted_keys: str | None = None) -> None:
+        self.root, self.trusted_keys = root, trusted_keys
 
     def path(self, model: str, version: Version) -> Path:
         """Where a version's package is or would be."""
@@ -34,6 +41,26 @@ class ModelStore:
         if not (directory / MANIFEST).is_file():
             raise PackageNotFound(str(directory), tuple(str(known) for known in self.versions(model)))
         return directory
+
+    def load(self, model: str, version: Version) -> ModelPackage:
+        """Load a version's package, verified, and signed where the store asks for it.
+
+        Raises:
+            PackageNotFound: See ``find``.
+            PackageRejected: See ``package.load``.
+            KeyUnusable: A signature is asked for, and there is no key that could tell whose it is.
+        """
+        return package.load(self.find(model, version), trusted=trust.keys_at(self.trusted_keys))
+
+    def digest(self, model: str, version: Version) -> str:
+        """Return the digest that a version's package must have wherever it is loaded; its files are not read.
+
+        Raises:
+            PackageNotFound: See ``find``.
+            PackageRejected: A signature is asked for; it is missing, wrong or of somebody else.
+            KeyUnusable: See ``load``.
+        """
+        return package.digest_of(self.find(model, version), trust.keys_at(self.trusted_keys))
 
     def versions(self, model: str) -> list[Version]:
         """Versions of a model that are in the store, oldest number first."""

@@ -123,13 +123,18 @@ def peek(directory: Path, file: str, document: type[Document]) -> Document:
         raise PackageRejected(str(directory), f"{file} is not of a known layout") from error
 
 
-def digest_of(directory: Path) -> str:
+def digest_of(directory: Path, trusted: TrustedKeys | None = None) -> str:
     """Return the SHA-256 of a package's manifest without looking at the files that it lists.
+
+    Args:
+        directory: The package.
+        trusted: Keys of which one must have signed these very bytes; None asks for no signature.
 
     Raises:
         PackageNotFound: There is no manifest.
+        PackageRejected: Its signature is missing, wrong or of somebody else.
     """
-    return hashlib.sha256(_manifest_bytes(directory)).hexdigest()
+    return _digest(directory, _manifest_bytes(directory), trusted)
 
 
 def files_of(directory: Path) -> Iterator[str]:
@@ -148,11 +153,9 @@ def files_of(directory: Path) -> Iterator[str]:
 
 def _verified(directory: Path, expected_digest: str | None, trusted: TrustedKeys | None) -> tuple[str, Manifest]:
     content = _manifest_bytes(directory)
-    digest = hashlib.sha256(content).hexdigest()
+    digest = _digest(directory, content, trusted)
     if expected_digest is not None and digest != expected_digest:
         raise PackageRejected(str(directory), f"its digest is {digest}, not {expected_digest}")
-    if trusted is not None:
-        trusted.check(directory, content)
     try:
         manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
@@ -165,6 +168,12 @@ def _verified(directory: Path, expected_digest: str | None, trusted: TrustedKeys
     for file in manifest.files:
         _read_listed(directory, manifest, file)
     return digest, manifest
+
+
+def _digest(directory: Path, manifest: bytes, trusted: TrustedKeys | None) -> str:
+    if trusted is not None:
+        trusted.check(directory, manifest)
+    return hashlib.sha256(manifest).hexdigest()
 
 
 def _manifest_bytes(directory: Path) -> bytes:

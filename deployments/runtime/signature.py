@@ -60,10 +60,10 @@ class SigningKey:
 
 
 class TrustedKeys:
-    """Public keys whose signatures are believed."""
+    """Public keys whose signatures are believed. Kept as bytes, so that they can be sent to other processes."""
 
     def __init__(self, keys: Iterable[Ed25519PublicKey]) -> None:
-        self._keys = {key_id(key): key for key in keys}
+        self._keys = {key_id(key): key.public_bytes_raw() for key in keys}
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -77,6 +77,7 @@ class TrustedKeys:
             PackageRejected: There is none, it is of a key that is not trusted, or it is of another manifest.
         """
         from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         try:
             signature = Signature.model_validate_json((directory / SIGNATURE).read_bytes())
@@ -91,7 +92,8 @@ class TrustedKeys:
                 str(directory), f"it is signed with key {signature.key}, which is not trusted; trusted: {trusted}"
             )
         try:
-            key.verify(base64.b64decode(signature.signature, validate=True), _PURPOSE + manifest)
+            signed = base64.b64decode(signature.signature, validate=True)
+            Ed25519PublicKey.from_public_bytes(key).verify(signed, _PURPOSE + manifest)
         except (InvalidSignature, ValueError) as error:
             raise PackageRejected(str(directory), f"its signature by key {signature.key} is wrong") from error
         return signature.key

@@ -85,7 +85,7 @@ class KeyDirectory:
         Raises:
             KeyUnusable: A file is no Ed25519 key.
         """
-        return TrustedKeys(_public(file) for file in sorted(self._trusted.glob("*.pem")))
+        return TrustedKeys(public_keys(self._trusted))
 
     def retire(self, key: str) -> None:
         """Stop believing a key and destroy its private half.
@@ -113,14 +113,40 @@ class KeyDirectory:
         return self.directory / "active"
 
 
-def _public(file: Path) -> Ed25519PublicKey:
+def public_keys(directory: Path) -> list[Ed25519PublicKey]:
+    """The keys in the files ``*.pem`` of a directory; none where there is no such directory.
+
+    Raises:
+        KeyUnusable: A file is no Ed25519 public key.
+    """
+    found = []
+    for file in sorted(directory.glob("*.pem")):
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise KeyUnusable(file.stem, f"{file} cannot be read: {error.strerror}") from error
+        found.append(public_key(content, file.stem, str(file)))
+    return found
+
+
+def public_key(pem: bytes, name: str, where: str) -> Ed25519PublicKey:
+    """Read one public key.
+
+    Args:
+        pem: Its PEM text.
+        name: For the error.
+        where: It stands, for the error.
+
+    Raises:
+        KeyUnusable: It is no Ed25519 public key.
+    """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
-        key = serialization.load_pem_public_key(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise KeyUnusable(file.stem, f"{file} cannot be read as a public key: {error}") from error
+        key = serialization.load_pem_public_key(pem)
+    except ValueError as error:
+        raise KeyUnusable(name, f"{where} cannot be read as a public key: {error}") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise KeyUnusable(file.stem, f"{file} holds no Ed25519 key")
+        raise KeyUnusable(name, f"{where} holds no Ed25519 key")
     return key

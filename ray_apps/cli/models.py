@@ -117,9 +117,8 @@ def _versions(settings: Settings, store: ModelStore, model: str) -> list[_Known]
 def _signature(settings: Settings, one: ModelPackage) -> str:
     """Who vouches for a package, in a few words."""
     from deployments.runtime.signing_keys import KeyDirectory
-    from ray_apps.train import signing_keys_directory
 
-    trusted = KeyDirectory(signing_keys_directory(settings)).trusted()
+    trusted = KeyDirectory(settings.signing_keys).trusted()
     try:
         return f"by {trusted.check(one.directory, (one.directory / MANIFEST).read_bytes())}"
     except PackageRejected as error:

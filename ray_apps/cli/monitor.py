@@ -45,11 +45,10 @@ def write(settings: Settings, name: ModelVersion, since: datetime, hours: float,
         NothingLogged: No row was answered since then.
         PackageNotFound: The model store does not hold the version.
     """
-    from deployments.runtime import package
     from deployments.runtime.model_store import ModelStore
     from ray_apps import version_report
 
-    described = package.load(ModelStore(settings.models).find(name.model, name.version))
+    described = ModelStore(settings.models, settings.signers).load(name.model, name.version)
     text = version_report.page(settings.prediction_log, described, since, hours)
     aside = output.with_name(f".{output.name}.part")
     aside.write_text(text, encoding="utf-8")

@@ -37,6 +37,13 @@ def render(
     models: Annotated[
         str, typer.Option(help="where the cluster's pods see the file store of packages")
     ] = "/models",
+    trusted_keys: Annotated[
+        str,
+        typer.Option(
+            help="file:/path where the cluster's pods see the public keys that may have signed a package; "
+            "empty asks for no signature"
+        ),
+    ] = "",
     environment: Annotated[str, typer.Option(help="label of every metric")] = "production",
     log_uri: Annotated[
         str, typer.Option(help="root of the prediction log, s3://bucket/prefix; empty writes none")
@@ -48,7 +55,7 @@ def render(
 
     gateway = rayservice.CLUSTER.gateway.model_copy(update={"request_log": log_uri})
     platform = replace(rayservice.CLUSTER, environment=environment, gateway=gateway)
-    config = served_pools.serve_config_of(file, Settings(), platform, models)
+    config = served_pools.serve_config_of(file, Settings(), platform, models, trusted_keys or None)
     if target is Target.SERVE:
         typer.echo(yaml.safe_dump(config, sort_keys=False), nl=False)
         return

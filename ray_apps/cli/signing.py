@@ -17,9 +17,7 @@ signing_keys = typer.Typer(help="Keys that sign model packages.", no_args_is_hel
 
 
 def _keys() -> KeyDirectory:
-    from ray_apps.train import signing_keys_directory
-
-    return KeyDirectory(signing_keys_directory(Settings()))
+    return KeyDirectory(Settings().signing_keys)
 
 
 @signing_keys.command("list")

@@ -38,6 +38,14 @@ def test_its_settings_are_those_of_its_environment(environment, controller, monk
     assert (settings.ray_token, settings.api_key, settings.pod) == ("from-elsewhere",) * 3
 
 
+def test_it_asks_for_signatures_where_the_settings_name_keys_and_only_there(environment, controller, monkeypatch):
+    assert settings_of(environment, controller, monkeypatch).signers is None
+    [config] = [each for each in environment if each["kind"] == "ConfigMap" and "environment" in each["data"]]
+    with_keys = {**config, "data": {**config["data"], "trusted-keys": "file:/etc/raygate/trusted-keys"}}
+    settings = settings_of([with_keys], controller, monkeypatch)
+    assert settings.signers == "file:/etc/raygate/trusted-keys"
+
+
 def test_it_asks_where_the_rayservice_is(environment, controller, monkeypatch):
     settings = settings_of(environment, controller, monkeypatch)
     [service] = [each for each in environment if each["kind"] == "RayService"]

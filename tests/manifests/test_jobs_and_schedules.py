@@ -108,6 +108,25 @@ def test_only_training_can_change_packages(environment):
         assert writes == ({"models", "state"} if trains else set()), pod.name
 
 
+def test_whoever_reads_packages_sees_whose_are_believed_and_may_do_without(environment):
+    """At one place: the controller tells the pools where they find the keys."""
+    readers = 0
+    for pod in workloads.pods(environment):
+        [container] = pod.spec["containers"]
+        mounts = {mount["name"]: mount for mount in container.get("volumeMounts", ())}
+        if "models" not in mounts:
+            continue
+        readers += 1
+        assert mounts["trusted-keys"]["mountPath"] == "/etc/raygate/trusted-keys", pod.name
+        assert mounts["trusted-keys"]["readOnly"], pod.name
+        [volume] = [volume for volume in pod.spec["volumes"] if volume["name"] == "trusted-keys"]
+        assert volume["configMap"] == {"name": "raygate-trusted-keys", "optional": True}, pod.name
+        if not pod.name.startswith("RayService"):  # pools get the reference with their arguments
+            reference = workloads.environment_of(container)["RAYGATE_TRUSTED_KEYS"]["configMapKeyRef"]
+            assert reference == {"name": "raygate-settings", "key": "trusted-keys", "optional": True}, pod.name
+    assert readers
+
+
 def test_the_driver_of_a_job_runs_on_a_worker(environment):
     for job in (document for document in environment if document["kind"] == "RayJob"):
         assert job["spec"]["entrypointNumCpus"] >= 1

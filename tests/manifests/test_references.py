@@ -17,8 +17,8 @@ SECRETS = {
     "raygate-metrics-key": {"key"},
     "raygate-retraining-key": {"key"},
 }
-# From files of the user: the training document, the retraining plan, the access policy.
-MADE_BY_HAND = {"raygate-training", "raygate-access"}
+# From files of the user: training document, retraining plan, access policy, keys of packages.
+MADE_BY_HAND = {"raygate-training", "raygate-access", "raygate-trusted-keys"}
 # KubeRay makes them for the RayService `raygate`.
 OF_KUBERAY = {"raygate-serve-svc": 8000}
 

@@ -53,6 +53,12 @@ def test_pools_load_the_packages_that_were_rendered_from_where_the_pods_see_them
     assert len({pool["args"]["digest"] for pool in pools.values()}) == 2
 
 
+def test_pools_ask_for_signatures_where_the_pods_see_the_keys(store):
+    args = ("--target", "serve", "--trusted-keys", "file:/etc/raygate/trusted-keys")
+    pools = [found for found in rendered(*args)["applications"] if found["name"].startswith("credit_risk")]
+    assert {pool["args"]["trusted_keys"] for pool in pools} == {"file:/etc/raygate/trusted-keys"}
+
+
 def test_the_serve_config_alone_is_what_the_rayservice_carries(store):
     assert rendered("--target", "serve") == yaml.safe_load(rendered()["spec"]["serveConfigV2"])
 
@@ -100,5 +106,5 @@ def test_every_volume_that_is_mounted_is_declared_and_holds_the_models(store):
     mounted = {
         mount["name"]: mount["mountPath"] for container in pod["containers"] for mount in container["volumeMounts"]
     }
-    assert mounted == {"models": "/models"}
-    assert [volume["name"] for volume in pod["volumes"]] == ["models"]
+    assert mounted == {"models": "/models", "trusted-keys": "/etc/raygate/trusted-keys"}
+    assert [volume["name"] for volume in pod["volumes"]] == ["models", "trusted-keys"]

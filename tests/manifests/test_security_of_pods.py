@@ -60,7 +60,7 @@ def test_only_head_and_controller_have_a_token_of_the_kubernetes_api(environment
             assert pod.spec["automountServiceAccountToken"] is has_token, pod.name
 
 
-SECRET_NAMES = re.compile(r"PASSWORD|SECRET|TOKEN|KEYS?\b|ACCESS_STORE|ROOT_USER")
+SECRET_NAMES = re.compile(r"PASSWORD|SECRET|TOKEN|(?<!TRUSTED_)KEYS?\b|ACCESS_STORE|ROOT_USER")
 
 
 def test_what_is_secret_comes_by_reference(environment):

@@ -22,6 +22,8 @@ from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.package import Task
 from deployments.runtime.model_store import ModelStore
 from ray_apps.local.ray_cluster import program
+from ray_apps.settings import Settings
+from ray_apps.train import signing_key
 from training import feature_schema, packaging, served_model
 
 ROWS, UNITS = 800_000, 16
@@ -76,7 +78,7 @@ def two_nodes():
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory):
-    """A state directory whose model store holds one small model."""
+    """A state directory whose model store holds one small model, signed: workers ask for that."""
     directory = tmp_path_factory.mktemp("state")
     random = np.random.default_rng(5)
     rows = pd.DataFrame({"age": random.integers(18, 80, 300), "income": random.normal(3000, 900, 300)})
@@ -91,7 +93,8 @@ def state(tmp_path_factory):
     )
     served = served_model.choose_path(fitted, rows, rows)
     store = ModelStore(directory / "models")
-    packaging.build_package(served, store, rows, served_model.describe(served, rows, rows), None)
+    key = signing_key(Settings(state_directory=directory))
+    packaging.build_package(served, store, rows, served_model.describe(served, rows, rows), None, key)
     return directory
 
 

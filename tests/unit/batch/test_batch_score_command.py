@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from deployments.runtime.signing_keys import KeyDirectory
+
 
 @pytest.fixture
 def refused(scenario, shop_store):
@@ -42,3 +44,12 @@ def test_a_version_that_is_not_there_is_named_with_those_that_are(refused):
 
 def test_a_job_without_model_and_endpoint_is_none(refused):
     assert refused("--version", "1.0.0") == (2, "--model: is required, or --endpoint")
+
+
+def test_a_version_that_is_not_signed_is_refused_where_signatures_are_asked_for(refused, tmp_path, monkeypatch):
+    keys = KeyDirectory(tmp_path / "signing-keys")
+    keys.create()
+    monkeypatch.setenv("RAYGATE_TRUSTED_KEYS", f"file:{keys.directory / 'trusted'}")
+    code, said = refused("--model", "shop", "--version", "1.0.0")
+    assert code == 1
+    assert "v1.0.0 is refused: it is not signed, and a signature is required" in said

@@ -10,7 +10,7 @@ import typer
 from shop_traffic import BatchRunner, ShopTraffic
 from typer.testing import CliRunner
 
-from deployments.contracts.errors import PackageNotFound, UnknownEndpoint
+from deployments.contracts.errors import PackageNotFound, PackageRejected, UnknownEndpoint
 from deployments.contracts.model_version import Version
 from deployments.contracts.rollout_plan import ReplayStep, RolloutPlan, WeightStep
 from deployments.prediction_log import personal_data
@@ -20,6 +20,7 @@ from deployments.rollout.endpoint_store import EndpointStore
 from deployments.rollout.errors import ReplayFailed, ReplayNotPossible
 from deployments.rollout.sqlite_rollout_store import SqliteRolloutStore
 from deployments.rollout.state import Rollout
+from deployments.runtime.signing_keys import KeyDirectory
 from ray_apps.cli import console
 from ray_apps.cli.commands import app
 from ray_apps.cli.replay import terms, window
@@ -204,6 +205,14 @@ def test_a_version_that_is_not_packaged_is_named_with_those_that_are(traffic, ra
     traffic.answer(60)
     with pytest.raises(PackageNotFound, match=r"1\.0\.0"):
         raygate("7.0.0")
+    assert ray.jobs == {}
+
+
+def test_a_version_that_is_not_signed_is_refused_before_anything_runs(traffic, ray, tmp_path, monkeypatch):
+    KeyDirectory(tmp_path / "signing-keys").create()
+    monkeypatch.setenv("RAYGATE_TRUSTED_KEYS", f"file:{tmp_path / 'signing-keys' / 'trusted'}")
+    with pytest.raises(PackageRejected, match=r"v1\.1\.0 is refused: it is not signed"):
+        raygate("1.1.0")
     assert ray.jobs == {}
 
 

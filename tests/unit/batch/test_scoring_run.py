@@ -19,8 +19,10 @@ from deployments.batch.errors import (
 from deployments.batch.ledger import Ledger, State
 from deployments.batch.scoring_run import ThisProcess
 from deployments.batch.units import units_of
+from deployments.contracts.errors import PackageRejected
 from deployments.runtime import columns
 from deployments.runtime.predictor import Predictor
+from deployments.runtime.signing_keys import KeyDirectory
 from deployments.storage.location import Location
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -206,6 +208,15 @@ class DiesAfter:
             yield commit
             if position + 1 == self._units:
                 raise Killed
+
+
+def test_a_worker_loads_no_package_that_is_not_signed_as_the_job_asks_for(scenario, tmp_path):
+    """The plan lies in the output, where others may write: whom it believes, the worker is told by its job."""
+    scenario.put("rows.parquet", scenario.table(20))
+    keys = KeyDirectory(tmp_path / "signing-keys")
+    keys.create()
+    with pytest.raises(PackageRejected, match="it is not signed"):
+        scenario.run(ThisProcess(keys.trusted()))
 
 
 def test_a_file_that_changes_under_the_job_is_noticed(scenario):

@@ -16,6 +16,8 @@ from deployments.kubernetes_control.kubernetes_cluster import KubernetesCluster,
 from deployments.rollout.commands import Command
 from deployments.rollout.decision_audit import DECISIONS
 from deployments.rollout.registry import MemoryRegistry
+from deployments.runtime import signature
+from deployments.runtime.signing_keys import KeyDirectory
 from ray_apps import kubernetes_controller
 from ray_apps.kubernetes_settings import KubernetesSettings
 
@@ -173,6 +175,32 @@ def test_a_version_that_was_never_packaged_is_named_in_the_status(namespace, run
     namespace.api.apply("modelendpoints", endpoint(versions=("1.0.0", "3.0.0")), "kubectl")
     until(lambda: namespace.condition("credit-risk", "Accepted") == ("False", "InvalidDocument"))
     assert "credit_risk 3.0.0 is not in the model store" in namespace.message("credit-risk", "Accepted")
+
+
+@pytest.fixture
+def keys(environment, tmp_path):
+    """Keys that packages must be signed with; of the two versions one is."""
+    made = KeyDirectory(tmp_path / "signing-keys")
+    made.create()
+    signature.write(tmp_path / "models" / "credit_risk" / "v1.0.0", made.active())
+    environment.setenv("RAYGATE_TRUSTED_KEYS", f"file:{made.directory / 'trusted'}")
+    return made
+
+
+def test_a_version_that_is_not_signed_is_named_in_the_status(namespace, keys, running):
+    namespace.api.apply("modelendpoints", endpoint(versions=("1.0.0", "1.1.0")), "kubectl")
+    until(lambda: namespace.condition("credit-risk", "Accepted") == ("False", "InvalidDocument"))
+    assert "credit_risk 1.1.0 is not served" in namespace.message("credit-risk", "Accepted")
+    assert "it is not signed" in namespace.message("credit-risk", "Accepted")
+    assert not any("credit_risk" in str(put) for put in namespace.serve.puts)
+
+
+def test_pools_ask_for_the_signatures_that_the_controller_asks_for(namespace, keys, running, tmp_path):
+    signature.write(tmp_path / "models" / "credit_risk" / "v1.1.0", keys.active())
+    namespace.api.apply("modelendpoints", endpoint(), "kubectl")
+    until(lambda: namespace.condition("credit-risk", "Ready") == ("True", "InForce"))
+    [pool] = [each for each in namespace.serve.puts[-1]["applications"] if each["name"] == "credit_risk_v1.0.0"]
+    assert pool["args"]["trusted_keys"] == f"file:{keys.directory / 'trusted'}"
 
 
 def test_without_the_right_token_of_ray_that_is_told(namespace, environment, request):
