@@ -35,7 +35,7 @@ from monitoring.push import Push
 from monitoring.quality.label_store import LabelStore
 from monitoring.quality.watch import QualityWatch
 from monitoring.quality_exporter import QualityExporter
-from monitoring.sliding import Span
+from monitoring.sliding import WINDOW_SECONDS, Span
 from monitoring.window import Window
 from ray_apps import window_recall
 from ray_apps.drift_reports import DriftReports
@@ -53,7 +53,7 @@ class DriftArguments(BaseModel):
 
     psi_warning: float = Field(0.1, gt=0, description="Population stability index that is worth a look")
     psi_critical: float = Field(0.25, gt=0, description="The same that calls for action; above the warning")
-    window_seconds: float = Field(3600.0, ge=10, description="Length of the sliding window")
+    window_seconds: float = Field(WINDOW_SECONDS, ge=10, description="Length of the sliding window")
     look_seconds: float = Field(15.0, gt=0, description="Pause between two looks")
 
     recall_seconds: float = Field(
