@@ -29,7 +29,7 @@ from monitoring import intake, metrics_route
 from monitoring.drift.limits import DriftLimits
 from monitoring.drift.watch import DriftWatch
 from monitoring.drift_exporter import DriftExporter
-from monitoring.exporter import WindowExporter, weights_in_force
+from monitoring.exporter import SETTLING_SECONDS, WindowExporter, weights_in_force
 from monitoring.metrics_server import MetricsServer
 from monitoring.push import Push
 from monitoring.quality.label_store import LabelStore
@@ -115,7 +115,9 @@ class Monitor:
         logs.configure("monitor")
         settings = MonitorArguments.read(arguments)
         self._window = Window()
-        self._registry = WindowExporter(lambda: self._window, time.monotonic, settings.environment).registry()
+        self._registry = WindowExporter(
+            lambda: self._window, time.monotonic, settings.environment, settling_seconds=SETTLING_SECONDS
+        ).registry()
         self._drift = DriftWatch(settings.drift.limits(), settings.drift.span())
         self._look_seconds = settings.drift.look_seconds
         self._recall_seconds: float | None = settings.drift.recall_seconds if settings.request_log else None
