@@ -28,9 +28,9 @@ SETTLING_SECONDS = 1.5
 class WindowExporter(Collector):
     """Collects from the window of the moment; safe to be scraped from several threads.
 
-    A sum in which a gateway is missing, as after a restart of the monitor, would be less than the one before it, and
-    Prometheus would take what makes it whole again for new events. So sums have no series until the window has
-    settled.
+    A sum in which a gateway is missing, as after a restart of the monitor, would be less than the one before it,
+    and Prometheus would take what makes it whole again for new events. So sums have no series until the window
+    has settled.
 
     Args:
         window: The window of the moment.

@@ -7,7 +7,12 @@ from exposed_series import EXPOSED
 from monitoring.dashboards import generate
 from monitoring.dashboards.pages import PAGES
 
-NODE_SERIES = {"ray_node_cpu_utilization", "ray_node_mem_used"}
+OF_RAY = {
+    "ray_node_cpu_utilization",
+    "ray_node_mem_used",
+    "ray_component_cpu_percentage",
+    "ray_component_rss_bytes",
+}
 """Ray's own, on the port of each node."""
 
 
@@ -29,6 +34,6 @@ def test_every_panel_has_a_place_of_its_own_and_asks_for_series_that_exist(page)
     for panel in panels:
         assert panel["targets"], panel["title"]
         for target in panel["targets"]:
-            asked = set(re.findall(r"\b(?:ml|raygate|ray_node)_\w+", target["expr"]))
+            asked = set(re.findall(r"\b(?:ml|raygate|ray_node|ray_component)_\w+", target["expr"]))
             assert asked
-            assert asked <= EXPOSED | NODE_SERIES, panel["title"]
+            assert asked <= EXPOSED | OF_RAY, panel["title"]
