@@ -191,8 +191,27 @@ QUALITY = Page(
 
 ROLLOUTS = Page(
     "rollouts",
-    "Raygate: traffic and versions",
+    "Raygate: rollouts and traffic",
     (
+        Panel(
+            "Phase of the latest rollout",
+            ((f"{names.ROLLOUT_PHASE}{{{HERE}}} == 1", "{{endpoint}}: {{phase}}"),),
+            explained="A line for each phase, as long as the rollout is in it.",
+            most=1,
+        ),
+        Panel(
+            "Share that the latest rollout decided on",
+            ((f"{names.ROLLOUT_WEIGHT}{{{HERE}}}", "{{endpoint}} {{version}}"),),
+            "percentunit",
+            most=1,
+        ),
+        Panel(
+            "What each check said last",
+            ((f"{names.ROLLOUT_CHECK}{{{HERE}}} == 1", "{{endpoint}} {{check}}: {{outcome}}"),),
+            explained="inconclusive is not healthy: there was too little to tell.",
+            width=WHOLE_WIDTH,
+            most=1,
+        ),
         Panel(
             "Share of the traffic",
             ((f"{names.TRAFFIC_WEIGHT}{{{HERE}}}", "{{endpoint}} {{version}}"),),
