@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import httpx
 import prometheus_server
 import pytest
+import rollout_run
 from misbehaving_model import SLOW_AT
 from waiting import wait_until
 
@@ -75,8 +76,13 @@ def callers(client, rows):
 
 
 def test_every_panel_of_every_dashboard_has_data_of_a_running_stack(
-    stack, rows, applied, misbehaving, client, prometheus
+    stack, rows, applied, misbehaving, client, prometheus, tmp_path
 ):
+    rollouts = rollout_run.Rollouts(stack, tmp_path / "rollout.yaml", ())
+    rollouts.plan()
+    rollouts.start("1.1.0")
+    rollouts.wait_for(lambda rollout: rollout.state.verdict)
+    rollouts.end()
     # Enough rows of one version for a judgement of drift, enough labels for one of quality.
     for batch in range(12):
         answer = client.predict("credit-risk", rows, model_version="1.0.0")
