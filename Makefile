@@ -6,6 +6,8 @@ UV_VERSION := 0.13.8
 INSTALLED := .venv/.installed
 TORCH := .venv-torch
 FEAST := .venv-feast
+# Where people read this repository in a browser: the runbooks of alerts are below it.
+REPOSITORY_URL ?= https://git.example.com/raygate/blob/main/
 AIRFLOW := .venv-airflow
 
 .DEFAULT_GOAL := help
@@ -120,7 +122,7 @@ lock: install ## Pin the newest versions that pyproject.toml allows
 
 manifests: install ## Write anew what is made from code: the CRD of ModelEndpoint, the alert rules
 	$(BIN)/raygate crd > k8s/cluster/modelendpoint.customresourcedefinition.yaml
-	$(BIN)/python -m monitoring.prometheus_rule > k8s/components/monitoring/raygate.prometheusrule.yaml
+	$(BIN)/python -m monitoring.prometheus_rule --repository-url $(REPOSITORY_URL) > k8s/components/monitoring/raygate.prometheusrule.yaml
 
 clean: ## Remove what was built, trained and logged
 	rm -rf .venv .venv-torch .venv-feast .venv-airflow .raygate .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,6 +12,7 @@ from deployments.contracts.distributions import PackageKey
 from monitoring.data_quality import FeatureQuality
 from monitoring.drift.comparison import Comparison
 from monitoring.drift.judgement import VersionDrift
+from monitoring.label_limits import busiest
 from monitoring.version_series import VERSION_LABELS
 
 Judged = Mapping[PackageKey, VersionDrift]
@@ -19,8 +20,6 @@ Labels = tuple[str, str, str]
 
 FEATURES = 20
 """Features of a version that have series of their own."""
-VERSIONS = 50
-"""Versions that have drift series: those with the most rows in the window."""
 
 _COMPARED: tuple[tuple[str, str, Callable[[Comparison], float | None]], ...] = (
     (names.FEATURE_DRIFT_PSI, "Population stability index of a feature", lambda one: one.psi),
@@ -73,7 +72,7 @@ class DriftExporter(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every series, from one judgement."""
-        versions = sorted(self._by_version(self._judged()).items())
+        versions = busiest(self._judged(), lambda drift: drift.rows, self._environment)
         yield from self._of_versions(versions)
         worst = [(labels, drift, drift.worst(self._features)) for labels, drift in versions]
         for name, documentation, figure in _COMPARED:
@@ -104,14 +103,6 @@ class DriftExporter(Collector):
             if drift.score is not None and drift.score.psi is not None:
                 score.add_metric(labels, drift.score.psi)
         yield from (rows, share, counted, score)
-
-    def _by_version(self, judged: Judged) -> dict[Labels, VersionDrift]:
-        """The busiest versions; of a version's packages the one with the most rows in the window."""
-        chosen: dict[Labels, VersionDrift] = {}
-        for (model, version, _), drift in sorted(judged.items(), key=lambda item: -item[1].rows):
-            if len(chosen) < VERSIONS:
-                chosen.setdefault((model, version, self._environment), drift)
-        return chosen
 
     @staticmethod
     def _family(name: str, documentation: str, *more: str) -> GaugeMetricFamily:

@@ -21,8 +21,24 @@ from monitoring.window import Heard, Window
 Value = TypeVar("Value")
 
 
+SETTLING_SECONDS = 1.5
+"""Every gateway has spoken so long after the first: each sends twice a second."""
+
+
 class WindowExporter(Collector):
-    """Collects from the window of the moment; safe to be scraped from several threads."""
+    """Collects from the window of the moment; safe to be scraped from several threads.
+
+    A sum in which a gateway is missing, as after a restart of the monitor, would be less than the one before it,
+    and Prometheus would take what makes it whole again for new events. So sums have no series until the window
+    has settled.
+
+    Args:
+        window: The window of the moment.
+        clock: The time, as the window has it.
+        environment: Value of the ``environment`` label.
+        limits: Of label values.
+        settling_seconds: From the first gateway heard of to the first sums.
+    """
 
     def __init__(
         self,
@@ -30,9 +46,10 @@ class WindowExporter(Collector):
         clock: Callable[[], float],
         environment: str,
         limits: LabelLimits | None = None,
+        settling_seconds: float = 0.0,
     ) -> None:
         self._window, self._clock, self._environment = window, clock, environment
-        self._limits = limits or LabelLimits()
+        self._limits, self._settling = limits or LabelLimits(), settling_seconds
         self._admitted = AdmittedLabels()
         self._lock = Lock()
 
@@ -50,15 +67,20 @@ class WindowExporter(Collector):
         """Every series, from one state of the window."""
         window, now = self._window(), self._clock()
         with self._lock:
-            totals = window.totals()
-            counted = sorted(self._bounded(totals.versions).items())
-            live = window.live(now)
-            families = [
-                *version_series.families(counted, self._environment),
-                *self._gateway_families(window, live, now),
-                *self._figures(totals.figures),
-            ]
+            families = self._gateway_families(window.live(now))
+            if window.first_heard is not None and now - window.first_heard >= self._settling:
+                families += self._sums(window, now)
         yield from families
+
+    def _sums(self, window: Window, now: float) -> list[Metric]:
+        totals = window.totals()
+        counted = sorted(self._bounded(totals.versions).items())
+        age = GaugeMetricFamily(
+            names.SNAPSHOT_AGE_SECONDS, "Time since any gateway was heard of", labels=("environment",)
+        )
+        if (seconds := window.age(now)) is not None:
+            age.add_metric((self._environment,), seconds)
+        return [*version_series.families(counted, self._environment), age, *self._figures(totals.figures)]
 
     def _bounded(self, summed: VersionTotals) -> VersionTotals:
         limits, admit = self._limits, self._admitted.admit
@@ -79,14 +101,9 @@ class WindowExporter(Collector):
             bounded.setdefault((model, version), VersionCounts()).add(part)
         return bounded
 
-    def _gateway_families(self, window: Window, live: tuple[Heard, ...], now: float) -> list[Metric]:
+    def _gateway_families(self, live: tuple[Heard, ...]) -> list[Metric]:
         gateways = GaugeMetricFamily(names.GATEWAYS, "Gateway replicas heard of lately", labels=("environment",))
         gateways.add_metric((self._environment,), len(live))
-        age = GaugeMetricFamily(
-            names.SNAPSHOT_AGE_SECONDS, "Time since any gateway was heard of", labels=("environment",)
-        )
-        if (seconds := window.age(now)) is not None:
-            age.add_metric((self._environment,), seconds)
         epoch = GaugeMetricFamily(
             names.POLICY_EPOCH, "Policy in force at a gateway", labels=("endpoint", "gateway", "environment")
         )
@@ -99,7 +116,7 @@ class WindowExporter(Collector):
         for endpoint, shares in self._known(weights_in_force(live)):
             for version, share in sorted(shares.items()):
                 weight.add_metric((endpoint, version, self._environment), share)
-        return [gateways, age, epoch, weight]
+        return [gateways, epoch, weight]
 
     def _figures(self, figures: dict[str, float]) -> Iterator[Metric]:
         families: dict[str, CounterMetricFamily] = {}

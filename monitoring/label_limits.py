@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
+
+from deployments.contracts.distributions import PackageKey
 
 OTHER = "other"
 """Label value of everything beyond a limit."""
+JUDGED_VERSIONS = 50
+"""Versions that have series of what was judged of them."""
+
+Judged = TypeVar("Judged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +54,14 @@ class AdmittedLabels:
             return OTHER
         admitted.add(value)
         return value
+
+
+def busiest(
+    judged: Mapping[PackageKey, Judged], rows: Callable[[Judged], int], environment: str
+) -> list[tuple[tuple[str, str, str], Judged]]:
+    """Labels and judgement of the versions with the most rows; of a version's packages the one with the most."""
+    chosen: dict[tuple[str, str, str], Judged] = {}
+    for (model, version, _), found in sorted(judged.items(), key=lambda item: -rows(item[1])):
+        if len(chosen) < JUDGED_VERSIONS:
+            chosen.setdefault((model, version, environment), found)
+    return sorted(chosen.items(), key=lambda item: item[0])

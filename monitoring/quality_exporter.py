@@ -8,11 +8,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from deployments.contracts import metric_names as names
+from monitoring.label_limits import busiest
 from monitoring.quality.watch import QualityWatch, VersionQuality
 from monitoring.version_series import VERSION_LABELS
-
-VERSIONS = 50
-"""Versions that have series of their quality: those with the most labels."""
 
 _FIGURES: tuple[tuple[str, str, Callable[[VersionQuality], Mapping[str, float]]], ...] = (
     (
@@ -56,7 +54,7 @@ class QualityExporter(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every series, from one look."""
-        versions = sorted(self._by_version().items())
+        versions = busiest(self._watch.judged, lambda quality: quality.labelled, self._environment)
         for name, documentation, figures in _FIGURES:
             family = GaugeMetricFamily(name, documentation, labels=(*VERSION_LABELS, "metric"))
             for labels, quality in versions:
@@ -80,10 +78,3 @@ class QualityExporter(Collector):
         if self._watch.labels_read is not None:
             read.add_metric((self._environment,), self._watch.labels_read.timestamp())
         yield read
-
-    def _by_version(self) -> dict[tuple[str, str, str], VersionQuality]:
-        chosen: dict[tuple[str, str, str], VersionQuality] = {}
-        for (model, version, _), quality in sorted(self._watch.judged.items(), key=lambda item: -item[1].labelled):
-            if len(chosen) < VERSIONS:
-                chosen.setdefault((model, version, self._environment), quality)
-        return chosen

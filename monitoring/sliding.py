@@ -10,6 +10,9 @@ from monitoring.errors import InvalidLimits
 
 Observed = Mapping[PackageKey, Distributions]
 
+WINDOW_SECONDS = 3600.0
+"""Length of the monitor's window."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -23,7 +26,7 @@ class Span:
         InvalidLimits: The step is not between 0 and the length.
     """
 
-    seconds: float = 3600.0
+    seconds: float = WINDOW_SECONDS
     step_seconds: float = 60.0
 
     def __post_init__(self) -> None:

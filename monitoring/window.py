@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deployments.contracts.distributions import Distributions, PackageKey
 from deployments.contracts.snapshot import GatewaySnapshot
@@ -61,6 +61,7 @@ class Window:
         folded: Their names, oldest first.
         retention: What is kept for how long.
         base_observed: What folded incarnations counted on reference bins while it was listened to them.
+        first_heard: When any gateway first spoke, on the monitor's clock; None: none has.
     """
 
     latest: Mapping[str, Heard] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Window:
     folded: tuple[str, ...] = ()
     retention: Retention = Retention()
     base_observed: Mapping[PackageKey, Distributions] = field(default_factory=dict)
+    first_heard: float | None = None
 
     def after(self, snapshot: GatewaySnapshot, now: float) -> Window:
         """The window once a snapshot has arrived at ``now`` (seconds, monotonic).
@@ -89,7 +91,9 @@ class Window:
         else:
             before = _copied(snapshot.distributions) if snapshot.sequence > FIRST_SEQUENCE else {}
         latest = {**self.latest, snapshot.gateway: Heard(snapshot, now, before)}
-        return Window(latest, base, folded, self.retention, self.base_observed)._with_silent_folded(now)
+        first_heard = now if self.first_heard is None else self.first_heard
+        grown = replace(self, latest=latest, base=base, folded=folded, first_heard=first_heard)
+        return grown._with_silent_folded(now)
 
     def totals(self) -> Totals:
         """Figures of all gateways that ever spoke; none ever goes down."""
@@ -135,7 +139,7 @@ class Window:
             _add_observed(base_observed, heard)
         staying = {name: heard for name, heard in self.latest.items() if name not in leaving}
         folded = (*self.folded, *leaving)[-keep.folded_names :]
-        return Window(staying, base, folded, keep, base_observed)
+        return replace(self, latest=staying, base=base, folded=folded, base_observed=base_observed)
 
 
 def _copied(observed: Mapping[PackageKey, Distributions]) -> dict[PackageKey, Distributions]:

@@ -7,11 +7,14 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
+from typing import Annotated
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 
 from deployments.access.access import Access
 from deployments.access.audit import Action, AuditEvent, Outcome
@@ -32,6 +35,7 @@ from deployments.gateway.problems import Code, Problem, problem
 from deployments.rollout import errors
 from deployments.rollout.commands import Command
 from deployments.rollout.reloads import Reloads
+from deployments.rollout.rollout_series import RolloutSeries
 from deployments.rollout.service import RolloutService
 from deployments.rollout.sqlite_rollout_store import SqliteRolloutStore
 from deployments.rollout.status import status_of
@@ -90,7 +94,7 @@ def build(settings: Settings, look_at_registry: Callable[[], None]) -> Applicati
     access = Access.open(gateway_arguments.access_policy(settings))
     control, reloads = LocalControl(settings), reload.local_reloads(settings)
     alone = partial(exclusive, lock_file, wait=True, gives_way=True)
-    api = guarded(local_service(settings), control, access, alone, reloads)
+    api = guarded(local_service(settings), control, access, alone, reloads, settings.environment)
     if settings.registry_secret is None:
         return api
     return RegistryWebhook(api, settings.registry_secret, look_at_registry)
@@ -102,6 +106,7 @@ def guarded(
     access: Access,
     alone: endpoints_api.Alone = nullcontext,
     reloads: Reloads | None = None,
+    environment: str = "local",
 ) -> Application:
     """The admin API, behind access control.
 
@@ -111,6 +116,7 @@ def guarded(
         access: Lets callers in; started and closed with the application.
         alone: Held while an endpoint is changed.
         reloads: Reloads models, if anybody can; started and closed too.
+        environment: Value of the ``environment`` label of the series.
     """
 
     @asynccontextmanager
@@ -131,6 +137,7 @@ def guarded(
         app.include_router(endpoints_api.router(control, partial(_audited, access), alone))
     if reloads is not None:
         app.include_router(reload.router(reloads, access))
+    _add_series(app, RolloutSeries(service.rollouts, environment).registry())
     return Guard(app, access)
 
 
@@ -162,6 +169,14 @@ def _add_routes(app: FastAPI, service: RolloutService, access: Access) -> None:
 
     for command, action in ACTIONS.items():
         _add_command(app, service, access, command, action)
+
+
+def _add_series(app: FastAPI, registry: CollectorRegistry) -> None:
+    @app.get("/api/v1/admin/metrics")
+    def series(accept: Annotated[str, Header()] = "") -> Response:
+        """Rollouts as Prometheus reads them."""
+        encode, content_type = choose_encoder(accept)
+        return Response(encode(registry), media_type=content_type)
 
 
 def _add_command(app: FastAPI, service: RolloutService, access: Access, command: Command, action: Action) -> None:

@@ -231,7 +231,7 @@ def main() -> None:
     runner.start()
     # uvicorn ends at SIGTERM and SIGINT.
     uvicorn.run(
-        admin_api.guarded(controller.service, None, access),
+        admin_api.guarded(controller.service, None, access, environment=settings.environment),
         host=settings.control_host,
         port=settings.control_port,
         log_level="warning",

@@ -29,13 +29,13 @@ from monitoring import intake, metrics_route
 from monitoring.drift.limits import DriftLimits
 from monitoring.drift.watch import DriftWatch
 from monitoring.drift_exporter import DriftExporter
-from monitoring.exporter import WindowExporter, weights_in_force
+from monitoring.exporter import SETTLING_SECONDS, WindowExporter, weights_in_force
 from monitoring.metrics_server import MetricsServer
 from monitoring.push import Push
 from monitoring.quality.label_store import LabelStore
 from monitoring.quality.watch import QualityWatch
 from monitoring.quality_exporter import QualityExporter
-from monitoring.sliding import Span
+from monitoring.sliding import WINDOW_SECONDS, Span
 from monitoring.window import Window
 from ray_apps import window_recall
 from ray_apps.drift_reports import DriftReports
@@ -53,7 +53,7 @@ class DriftArguments(BaseModel):
 
     psi_warning: float = Field(0.1, gt=0, description="Population stability index that is worth a look")
     psi_critical: float = Field(0.25, gt=0, description="The same that calls for action; above the warning")
-    window_seconds: float = Field(3600.0, ge=10, description="Length of the sliding window")
+    window_seconds: float = Field(WINDOW_SECONDS, ge=10, description="Length of the sliding window")
     look_seconds: float = Field(15.0, gt=0, description="Pause between two looks")
 
     recall_seconds: float = Field(
@@ -115,7 +115,9 @@ class Monitor:
         logs.configure("monitor")
         settings = MonitorArguments.read(arguments)
         self._window = Window()
-        self._registry = WindowExporter(lambda: self._window, time.monotonic, settings.environment).registry()
+        self._registry = WindowExporter(
+            lambda: self._window, time.monotonic, settings.environment, settling_seconds=SETTLING_SECONDS
+        ).registry()
         self._drift = DriftWatch(settings.drift.limits(), settings.drift.span())
         self._look_seconds = settings.drift.look_seconds
         self._recall_seconds: float | None = settings.drift.recall_seconds if settings.request_log else None

@@ -68,6 +68,7 @@ TABLE = (
     Route("POST", "/api/v1/admin/endpoints/{endpoint}/rollout/rollback", Permission.CHANGE_TRAFFIC),
     Route("POST", "/api/v1/admin/endpoints/{endpoint}/rollout/approve", Permission.APPROVE),
     Route("GET", "/api/v1/admin/endpoints/{endpoint}/history", Permission.READ_AUDIT),
+    Route("GET", "/api/v1/admin/metrics", Permission.READ_HEALTH_DETAILS),
     Route("GET", "/api/v1/admin/figures", Permission.READ_HEALTH_DETAILS),
     Route("GET", "/api/v1/admin/predictions/{prediction_id}", Permission.READ_LOG),
     Route("GET", "/api/v1/admin/audit", Permission.READ_AUDIT),

@@ -44,6 +44,10 @@ class RolloutService:
         """What is wanted of every endpoint, by name."""
         return self._store.endpoints()
 
+    def rollouts(self) -> Mapping[str, Rollout]:
+        """The latest rollout by endpoint; those that had none are not in it."""
+        return self._store.rollouts()
+
     def start(self, endpoint: str, candidate: Version | None, actor: str) -> Rollout:
         """Begin a rollout by the plan of the endpoint's file.
 

@@ -145,28 +145,40 @@ DRIFT = Page(
 )
 
 
-def _figure(metric: str) -> Panel:
+_ON_LABELS = (
+    (names.MODEL_PERFORMANCE, "on labels"),
+    (names.MODEL_PERFORMANCE_LOWER, "lower"),
+    (names.MODEL_PERFORMANCE_UPPER, "upper"),
+    (names.MODEL_PERFORMANCE_BASELINE, "at training"),
+)
+
+
+def _measured(metric: str) -> Panel:
+    return _figure(metric, _ON_LABELS, "On labels with its interval of 95 %, and at training.", width=12)
+
+
+def _estimated(metric: str) -> Panel:
+    lines = (*_ON_LABELS, (names.MODEL_PERFORMANCE_ESTIMATE, "estimated"))
+    explained = "On labels with its interval of 95 %, at training, and as scores let expect it without labels."
+    return _figure(metric, lines, explained, WHOLE_WIDTH)
+
+
+def _figure(metric: str, lines: tuple[tuple[str, str], ...], explained: str, width: int) -> Panel:
     chosen = f'{SELECTED},metric="{metric}"'
-    return Panel(
-        metric.replace("_", " "),
-        (
-            (f"{names.MODEL_PERFORMANCE}{{{chosen}}}", f"{VERSION} on labels"),
-            (f"{names.MODEL_PERFORMANCE_LOWER}{{{chosen}}}", f"{VERSION} lower"),
-            (f"{names.MODEL_PERFORMANCE_UPPER}{{{chosen}}}", f"{VERSION} upper"),
-            (f"{names.MODEL_PERFORMANCE_BASELINE}{{{chosen}}}", f"{VERSION} at training"),
-            (f"{names.MODEL_PERFORMANCE_ESTIMATE}{{{chosen}}}", f"{VERSION} estimated"),
-        ),
-        explained="On labels with its interval of 95 %, at training, and as scores let expect it without labels.",
-        width=WHOLE_WIDTH,
-    )
+    queries = tuple((f"{series}{{{chosen}}}", f"{VERSION} {what}") for series, what in lines)
+    return Panel(metric.replace("_", " "), queries, explained=explained, width=width)
 
 
 QUALITY = Page(
     "quality",
     "Raygate: quality",
     (
-        _figure("accuracy"),
-        _figure("roc_auc"),
+        _estimated("accuracy"),
+        _estimated("roc_auc"),
+        _measured("precision"),
+        _measured("recall"),
+        _measured("rmse"),
+        _measured("mae"),
         Panel("Labelled rows", ((f"{names.LABELLED_ROWS}{{{SELECTED}}}", VERSION),)),
         Panel(
             "Concept drift",
@@ -179,8 +191,27 @@ QUALITY = Page(
 
 ROLLOUTS = Page(
     "rollouts",
-    "Raygate: traffic and versions",
+    "Raygate: rollouts and traffic",
     (
+        Panel(
+            "Phase of the latest rollout",
+            ((f"{names.ROLLOUT_PHASE}{{{HERE}}} == 1", "{{endpoint}}: {{phase}}"),),
+            explained="A line for each phase, as long as the rollout is in it.",
+            most=1,
+        ),
+        Panel(
+            "Share that the latest rollout decided on",
+            ((f"{names.ROLLOUT_WEIGHT}{{{HERE}}}", "{{endpoint}} {{version}}"),),
+            "percentunit",
+            most=1,
+        ),
+        Panel(
+            "What each check said last",
+            ((f"{names.ROLLOUT_CHECK}{{{HERE}}} == 1", "{{endpoint}} {{check}}: {{outcome}}"),),
+            explained="inconclusive is not healthy: there was too little to tell.",
+            width=WHOLE_WIDTH,
+            most=1,
+        ),
         Panel(
             "Share of the traffic",
             ((f"{names.TRAFFIC_WEIGHT}{{{HERE}}}", "{{endpoint}} {{version}}"),),
@@ -209,12 +240,29 @@ ROLLOUTS = Page(
     by_version=False,
 )
 
+
+_POOL = "ray::ServeReplica:(.+)_v([0-9]+[.][0-9]+[.][0-9]+):.*"
+
+
+def _of_each_pool(series: str) -> str:
+    """A series of Ray's processes, which bear their application's name, added up over each version's replicas."""
+    of_a_model = f'label_replace({series}{{Component=~"{_POOL}"}}, "model", "$1", "Component", "{_POOL}")'
+    return f'sum by (model, version) (label_replace({of_a_model}, "version", "$2", "Component", "{_POOL}"))'
+
+
 RESOURCES = Page(
     "resources",
     "Raygate: resources",
     (
         Panel("Gateways", ((f"{names.GATEWAYS}{{{HERE}}}", "{{environment}}"),)),
         Panel("Age of the newest figures", ((f"{names.SNAPSHOT_AGE_SECONDS}{{{HERE}}}", "{{environment}}"),), "s"),
+        Panel(
+            "CPU of each version",
+            ((_of_each_pool("ray_component_cpu_percentage"), VERSION),),
+            "percent",
+            "Of all its replicas; 100 is one core.",
+        ),
+        Panel("Memory of each version", ((_of_each_pool("ray_component_rss_bytes"), VERSION),), "bytes"),
         Panel("CPU of each node", (("ray_node_cpu_utilization", "{{instance}}"),), "percent"),
         Panel("Memory of each node", (("ray_node_mem_used", "{{instance}}"),), "bytes"),
         Panel(

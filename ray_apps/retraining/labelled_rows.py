@@ -134,7 +134,7 @@ def _like(values: pd.Series[Any], original: pd.Series[Any]) -> pd.Series[Any]:
         return values  # with its dtype a category that training never saw would be missing
     if pd.api.types.is_bool_dtype(original):
         return values.map({"true": True, "false": False, True: True, False: False})
-    if pd.api.types.is_numeric_dtype(original) and not pd.api.types.is_bool_dtype(original):
+    if pd.api.types.is_numeric_dtype(original):
         values = pd.to_numeric(values, errors="coerce")
     if pd.api.types.is_integer_dtype(original) and (values.isna().any() or (values % 1 != 0).any()):
         return values

@@ -20,7 +20,8 @@ class DriftTrigger(Frozen):
         critical: So many of the latest windows must be critical.
         of: So many windows are looked at; those without enough rows to judge are none.
         features: A window is critical if so many features of the stable version are.
-        every: Time from one window to the next; at least the length of the monitor's, or they would overlap.
+        every: Time from one window to the next; where several must be critical at least the length of the
+            monitor's (``plan_check``), or one burst would be in all of them.
     """
 
     critical: int = Field(default=3, ge=1)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import get_args
 
+from deployments.contracts import duration
 from deployments.contracts.errors import FieldProblem
 from deployments.contracts.package import ModelMetadata, Task
+from monitoring.sliding import WINDOW_SECONDS
 from ray_apps.retraining.plan import RetrainingPlan
 from training.config import TrainingConfig
 from training.metric_name import OF_QUANTITIES, MetricName, of_target
@@ -28,6 +31,13 @@ def problems(plan: RetrainingPlan, config: TrainingConfig, champion: ModelMetada
         champion: Metadata of the version that is stable.
     """
     yield from _of_training(plan, config, champion)
+    drift, hour = plan.triggers.drift, timedelta(seconds=WINDOW_SECONDS)
+    if drift and drift.critical > 1 and drift.every < hour:
+        told = (
+            f"{duration.text(drift.every)} is shorter than the monitor's window of {duration.text(hour)}: one "
+            f"burst of rows would make {drift.critical} windows critical; make it longer, or look at one window"
+        )
+        yield FieldProblem("triggers.drift.every", told)
     quality = plan.triggers.quality
     if quality and quality.metric not in (measured := MEASURED[champion.task]):
         told = f"{quality.metric} is not measured of a {champion.task}; the monitor measures {', '.join(measured)}"

@@ -48,10 +48,11 @@ def hurried(directory):
 def shipped_jobs(settings):
     """What the shipped configuration scrapes of a stack, at the ports of this one."""
     text = SHIPPED_CONFIGURATION.read_text()
-    ports = {9090: settings.metrics_port, 9101: settings.haproxy_metrics_port, 8265: settings.dashboard_port}
+    ports = {9090: settings.metrics_port, 9101: settings.haproxy_metrics_port}
+    ports |= {8265: settings.dashboard_port, 8001: settings.control_port}
     for default, port in ports.items():
         text = text.replace(f"127.0.0.1:{default}", f"127.0.0.1:{port}")
-    return yaml.safe_load(text)["scrape_configs"]
+    return yaml.safe_load(text.replace("../../.raygate/local.key", str(settings.key_file)))["scrape_configs"]
 
 
 @contextmanager

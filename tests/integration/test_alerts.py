@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import alertmanager_server
@@ -99,20 +100,36 @@ def test_failing_requests_reach_the_person_on_call_by_all_three_ways_and_nobody_
     inbox.wait_for("slack", "RESOLVED", timeout=90)
 
 
-def test_a_fault_in_a_running_stack_reaches_the_person_on_call(stack, rows, applied, watching, inbox, exits):
-    watching(f"127.0.0.1:{stack.settings.metrics_port}", inbox, exits)
-    applied(limits={"deadlineSeconds": 0.001})
+@contextmanager
+def callers(stack, row):
+    """Go on asking, whatever the answer."""
     stopping = threading.Event()
 
     def call():
         with httpx.Client(base_url=stack.api_url, headers=stack.headers) as client:
             while not stopping.wait(0.05):
-                client.post("/api/v1/predict", json={"model_id": "credit-risk", "features": rows[0]})
+                client.post("/api/v1/predict", json={"model_id": "credit-risk", "features": row})
 
     caller = threading.Thread(target=call, daemon=True)
     caller.start()
     try:
-        inbox.wait_for("pagerduty", "RaygateErrorRateCritical", timeout=90)
+        yield
     finally:
         stopping.set()
         caller.join()
+
+
+@pytest.mark.parametrize(
+    ("port", "alert"),
+    [
+        pytest.param("metrics_port", "RaygateErrorRateCritical", id="told-by-the-monitor"),
+        pytest.param("haproxy_metrics_port", "RaygateListenerErrorRate", id="the-monitor-is-away"),
+    ],
+)
+def test_a_fault_in_a_running_stack_reaches_the_person_on_call(
+    stack, rows, applied, watching, inbox, exits, port, alert
+):
+    watching(f"127.0.0.1:{getattr(stack.settings, port)}", inbox, exits)
+    applied(limits={"deadlineSeconds": 0.001})
+    with callers(stack, rows[0]):
+        inbox.wait_for("pagerduty", alert, timeout=90)

@@ -1,9 +1,8 @@
 """What the monitor says of a running stack's rows, labels included."""
 
-import time
-
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import wait_until
 
 CREDIT_RISK = {"model": "credit_risk", "version": "1.0.0"}
 
@@ -18,15 +17,6 @@ def samples(stack, name):
     ]
 
 
-def eventually(ask, timeout=120.0):
-    """What ``ask`` returns, once it is something."""
-    deadline = time.monotonic() + timeout
-    while not (found := ask()):
-        assert time.monotonic() < deadline, f"nothing after {timeout:g} s"
-        time.sleep(0.5)
-    return found
-
-
 def test_drift_quality_and_the_page_follow_what_callers_sent(stack, rows, tmp_path):
     answers = [stack.predict(rows, model_version="1.0.0").json() for _ in range(12)]
     for prediction in answers[0]["predictions"]:
@@ -36,7 +26,7 @@ def test_drift_quality_and_the_page_follow_what_callers_sent(stack, rows, tmp_pa
     def judged():
         return [value for _, value in samples(stack, "ml_drift_window_rows") if value >= 12 * len(rows)]
 
-    eventually(judged)
+    wait_until(judged, 120)
     features = {labels["feature"]: value for labels, value in samples(stack, "ml_feature_drift_psi")}
     assert features
     assert all(value >= 0 for value in features.values())
@@ -47,7 +37,7 @@ def test_drift_quality_and_the_page_follow_what_callers_sent(stack, rows, tmp_pa
     def labelled():
         return [value for _, value in samples(stack, "ml_labelled_rows") if value >= len(rows)]
 
-    eventually(labelled)
+    wait_until(labelled, 120)
     assert samples(stack, "ml_model_performance")
     page = tmp_path / "report.html"
     stack.raygate("monitor", "report", "credit-risk", "--hours", "1", "--output", str(page))

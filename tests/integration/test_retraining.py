@@ -51,7 +51,7 @@ def served(stack, borrowers, tmp_path_factory):
     plan = {
         "endpoint": ENDPOINT,
         "training": str(directory / "training.yaml"),
-        "triggers": {"drift": {"critical": 2, "of": 2, "every": "1s"}},
+        "triggers": {"drift": {"critical": 1, "of": 1, "every": "1s"}},
         "challenge": {"metric": "log_loss"},
         "winner": "canary",
     }

@@ -52,6 +52,7 @@ SUBMITTER, LISTENER = "RayJob/raygate-training/submitter", "Deployment/raygate-h
         pytest.param(SUBMITTER, JOB_HEAD, 8265, id="submitter-to-jobs"),
         pytest.param(JOB_WORKER, JOB_HEAD, 6379, id="job-to-its-gcs"),
         pytest.param(PROMETHEUS, WORKER, 9101, id="prometheus-to-haproxy"),
+        pytest.param(PROMETHEUS, CONTROLLER, 8001, id="prometheus-to-controller"),
         pytest.param(PROMETHEUS, JOB_WORKER, 8080, id="prometheus-to-ray"),
         pytest.param(PROMETHEUS, LISTENER, 8405, id="prometheus-to-listener"),
         pytest.param(HEAD, INTERNET, 6443, id="autoscaler-to-kubernetes"),

@@ -4,7 +4,8 @@ import re
 
 import pytest
 import workloads
-import yaml
+
+from monitoring import prometheus_rule
 
 # Made by hand or by cert-manager, as docs/kubernetes.md says: name and keys.
 SECRETS = {
@@ -211,8 +212,7 @@ def test_stores_of_development_are_where_its_settings_say(deployed):
 @pytest.mark.parametrize("environment_name", ["staging", "prod"])
 def test_alerts_and_dashboards_are_those_of_the_laptop(deployed, environment_name, repository):
     [rules] = of_kind(deployed(environment_name), "PrometheusRule")
-    own = yaml.safe_load((repository / "monitoring/alerts/rules.yaml").read_text())
-    assert rules["spec"]["groups"] == own["groups"], "run `make manifests`"
+    assert rules["spec"]["groups"] == prometheus_rule.groups(), "run `make manifests`"
     settings = {each["metadata"]["name"]: each for each in of_kind(deployed(environment_name), "ConfigMap")}
     dashboards = {
         path.name: path.read_text() for path in (repository / "monitoring/dashboards/grafana").glob("*.json")

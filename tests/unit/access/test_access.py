@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import jwt
 import pytest
 from key_server import KeyServer
+from waiting import wait_until
 
 from deployments.access import key_life
 from deployments.access.access import Access
@@ -40,16 +41,6 @@ def key(text):
 
 def bearer(token):
     return [(b"authorization", f"Bearer {token}".encode())]
-
-
-def eventually(condition, seconds=10):
-    """Wait for what a thread does meanwhile."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def lets_in(access, headers):
@@ -108,9 +99,9 @@ def test_a_key_that_is_made_or_revoked_elsewhere_is_noticed_by_every_gateway(tmp
     for gateway in gateways:
         gateway.start()
     minted = key_life.create(administration, "shop", Role.PREDICTOR, ADA, datetime.now(UTC))
-    assert eventually(lambda: all(lets_in(gateway, key(minted.text)) for gateway in gateways))
+    wait_until(lambda: all(lets_in(gateway, key(minted.text)) for gateway in gateways))
     key_life.revoke(administration, minted.key_id, ADA, datetime.now(UTC))
-    assert eventually(lambda: not any(lets_in(gateway, key(minted.text)) for gateway in gateways))
+    wait_until(lambda: not any(lets_in(gateway, key(minted.text)) for gateway in gateways))
     for gateway in gateways:
         gateway.close()
 
@@ -129,7 +120,7 @@ def test_a_store_that_comes_up_after_the_gateway_is_found(tmp_path):
         except AccessUnavailable:
             return False
 
-    assert eventually(let_in)
+    wait_until(let_in)
     access.close()
 
 
@@ -211,7 +202,7 @@ def test_administrative_calls_reach_the_audit_without_waiting(begin, store):
     access.record(event)
     assert access.figures().audit_waiting == 1
     log.is_down = False
-    assert eventually(lambda: log.events == [event])
+    wait_until(lambda: log.events == [event])
 
 
 def test_where_authentication_is_switched_off_everybody_is_an_admin():
@@ -286,7 +277,7 @@ def test_an_issuers_new_key_is_fetched_once_while_requests_go_on(with_login, log
         assert lets_in(with_login, known)
     assert time.monotonic() - began < 5
     login.may_answer.set()
-    assert eventually(lambda: lets_in(with_login, token))
+    wait_until(lambda: lets_in(with_login, token))
     assert login.asked <= 4
 
 
@@ -296,7 +287,7 @@ def test_a_key_that_its_issuer_withdraws_counts_no_more_after_the_next_reading(w
     login.add("b")
     new = bearer(login.token("b"))
     del login.keys["a"]
-    assert eventually(lambda: lets_in(with_login, new))
+    wait_until(lambda: lets_in(with_login, new))
     assert not lets_in(with_login, old)
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from exposed_series import EXPOSED
 
-from deployments.contracts import metric_names
+from monitoring import prometheus_rule
 
 REPOSITORY = Path(__file__).parents[3]
 ALERTS = REPOSITORY / "monitoring" / "alerts"
@@ -21,13 +22,6 @@ def run(*command):
 
 def alert(name):
     return next(rule for rule in RULES if rule.get("alert") == name)
-
-
-def known_series():
-    """Every series that the code can expose, as Prometheus stores it."""
-    values = [value for name, value in vars(metric_names).items() if name.isupper() and isinstance(value, str)]
-    values += [figure.metric for figure in metric_names.GATEWAY_FIGURES.values()]
-    return {value + suffix for value in values for suffix in ("", "_total", "_bucket", "_count", "_sum")}
 
 
 def test_the_rules_are_sound_and_each_is_silent_before_it_fires(require_program):
@@ -69,7 +63,23 @@ def test_an_alert_has_a_severity_a_patience_a_runbook_and_both_kinds_of_test(nam
     assert set(expected) == {False, True}
 
 
+@pytest.mark.parametrize(
+    "base",
+    [
+        pytest.param("https://git.example.com/raygate/blob/main/", id="folder"),
+        pytest.param("https://git.example.com/raygate/blob/main", id="without-its-slash"),
+    ],
+)
+def test_a_runbook_can_be_clicked_from_a_message(base):
+    for group in prometheus_rule.groups(base):
+        for rule in (rule for rule in group["rules"] if "alert" in rule):
+            address = rule["annotations"]["runbook_url"]
+            page = address.removeprefix("https://git.example.com/raygate/blob/main/")
+            assert page != address
+            assert (REPOSITORY / page).is_file()
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
 def test_a_rule_asks_for_series_that_exist(rule):
     asked = set(re.findall(r"\b(?:ml|raygate)_\w+", rule["expr"]))
-    assert asked <= known_series(), f"nobody exposes {asked - known_series()}"
+    assert asked <= EXPOSED, f"nobody exposes {asked - EXPOSED}"

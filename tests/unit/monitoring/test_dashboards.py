@@ -2,19 +2,18 @@ import json
 import re
 
 import pytest
+from exposed_series import EXPOSED
 
-from deployments.contracts import metric_names
 from monitoring.dashboards import generate
 from monitoring.dashboards.pages import PAGES
 
-NODE_SERIES = {"ray_node_cpu_utilization", "ray_node_mem_used"}
+OF_RAY = {
+    "ray_node_cpu_utilization",
+    "ray_node_mem_used",
+    "ray_component_cpu_percentage",
+    "ray_component_rss_bytes",
+}
 """Ray's own, on the port of each node."""
-
-
-def known_series():
-    values = [value for name, value in vars(metric_names).items() if name.isupper() and isinstance(value, str)]
-    values += [figure.metric for figure in metric_names.GATEWAY_FIGURES.values()]
-    return {value + suffix for value in values for suffix in ("", "_total", "_bucket")} | NODE_SERIES
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -35,6 +34,6 @@ def test_every_panel_has_a_place_of_its_own_and_asks_for_series_that_exist(page)
     for panel in panels:
         assert panel["targets"], panel["title"]
         for target in panel["targets"]:
-            asked = set(re.findall(r"\b(?:ml|raygate|ray_node)_\w+", target["expr"]))
+            asked = set(re.findall(r"\b(?:ml|raygate|ray_node|ray_component)_\w+", target["expr"]))
             assert asked
-            assert asked <= known_series(), panel["title"]
+            assert asked <= EXPOSED | OF_RAY, panel["title"]

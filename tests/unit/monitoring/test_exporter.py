@@ -17,11 +17,12 @@ VERSION = {"model": "credit_risk", "version": "1.0.0", "environment": "test"}
 class Exposition:
     """The text that a scrape gets, parsed by Prometheus's own client."""
 
-    def __init__(self, *snapshots, now=0.0, limits=None):
+    def __init__(self, *snapshots, now=0.0, limits=None, settling=0.0):
         self.window = Window()
         self.now = now
         self.tell(*snapshots)
-        self.registry = WindowExporter(lambda: self.window, lambda: self.now, "test", limits).registry()
+        exporter = WindowExporter(lambda: self.window, lambda: self.now, "test", limits, settling)
+        self.registry = exporter.registry()
 
     def tell(self, *snapshots):
         for each in snapshots:
@@ -51,6 +52,31 @@ def test_latency_is_a_histogram_whose_buckets_are_cumulative():
     assert shown.value(bucket, **VERSION, le="+Inf") == 4
     assert shown.value("ml_scoring_latency_seconds_count", **VERSION) == 4
     assert shown.value("ml_scoring_latency_seconds_sum", **VERSION) == pytest.approx(0.04)
+
+
+DROPPED = "raygate_log_rows_dropped_total"
+
+
+def test_nothing_is_told_to_be_zero_before_a_gateway_has_spoken():
+    """30 rows, 0, 30 rows again would be 30 new ones to Prometheus."""
+    shown = Exposition()
+    assert shown.samples(DROPPED) == []
+    assert shown.value("raygate_gateways") == 0
+    shown.tell(snapshot(figures={"log_rows_dropped": 30}))
+    assert shown.value(DROPPED) == 30
+
+
+def test_after_a_restart_sums_wait_until_every_gateway_has_had_its_turn():
+    shown = Exposition(settling=1.5)
+    shown.tell(snapshot("a", figures={"log_rows_dropped": 10}))
+    shown.now = 0.5
+    shown.tell(snapshot("b", figures={"log_rows_dropped": 20}))
+    shown.now = 1.4
+    assert shown.samples(DROPPED) == shown.samples("ml_scoring_requests_total") == []
+    assert shown.samples("raygate_snapshot_age_seconds") == []  # who judges by it waits, too
+    assert shown.value("raygate_gateways") == 2
+    shown.now = 1.5
+    assert shown.value(DROPPED) == 30
 
 
 def test_requests_are_counted_by_outcome_and_errors_by_code():

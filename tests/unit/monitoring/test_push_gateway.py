@@ -9,17 +9,10 @@ from contextlib import closing
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
+from waiting import wait_until
 
 from monitoring import push
 from monitoring.push import Push
-
-
-def eventually(ask, timeout=15.0):
-    deadline = time.monotonic() + timeout
-    while not (found := ask()):
-        assert time.monotonic() < deadline, f"nothing after {timeout:g} s"
-        time.sleep(0.02)
-    return found
 
 
 def free_port():
@@ -43,7 +36,7 @@ def gateway(require_program):
         [program, f"--web.listen-address={url.removeprefix('http://')}", "--log.level=error"]
     )
     try:
-        eventually(lambda: process.poll() is None and answers(url))
+        wait_until(lambda: process.poll() is None and answers(url))
         yield url
     finally:
         process.terminate()
@@ -62,7 +55,7 @@ def test_what_is_pushed_can_be_scraped_there(gateway, registry):
     pushing.start()
     try:
         wanted = 'ml_drift_share{environment="test",instance="staging",job="raygate"} 0.25'
-        eventually(lambda: wanted in httpx.get(f"{gateway}/metrics", timeout=5).text)
+        wait_until(lambda: wanted in httpx.get(f"{gateway}/metrics", timeout=5).text)
     finally:
         pushing.stop()
 
@@ -71,7 +64,7 @@ def test_a_gateway_that_is_away_is_told_once_and_asked_again(registry, caplog, s
     pushing = Push(f"http://127.0.0.1:{free_port()}", registry, "staging", pause_seconds=0.01)
     with caplog.at_level(logging.WARNING, "raygate.monitor"):
         pushing.start()
-        eventually(lambda: said("raygate.monitor"))
+        wait_until(lambda: said("raygate.monitor"))
         time.sleep(0.2)
         pushing.stop()
     assert len(said("raygate.monitor")) == 1
@@ -88,6 +81,6 @@ def test_a_collector_that_fails_does_not_end_the_pushing(registry, caplog, monke
     monkeypatch.setattr(push, "push_to_gateway", fails_at_first)
     pushing = push.Push("http://127.0.0.1:9091", registry, "staging", pause_seconds=0.01)
     pushing.start()
-    eventually(lambda: len(asked) > 1)
+    wait_until(lambda: len(asked) > 1)
     pushing.stop()
     assert "a window that nobody expected" in caplog.text

@@ -36,6 +36,8 @@ def test_one_that_fits_has_no_problem():
     assert found() == []
     by_time = config(split={"by_time": "asked"}, features={"include": ["asked", "Income"]})
     assert found(training=by_time) == []
+    one_window = plan({"drift": {"critical": 1, "of": 1, "every": "1m"}})
+    assert found(one_window) == []
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,11 @@ def test_one_that_fits_has_no_problem():
             {"training": config(split={"by_time": "asked"}, features={"include": ["Income"]})},
             "splits by_time asked, which is no feature",
             id="time-is-not-included",
+        ),
+        pytest.param(
+            {"retraining": plan({"drift": {"critical": 2, "of": 3, "every": "15m"}})},
+            "triggers.drift.every: 15m is shorter than the monitor's window of 1h",
+            id="windows-that-share-rows",
         ),
         pytest.param({"training": config(distributed=True)}, "training.yaml says distributed", id="distributed"),
         pytest.param(

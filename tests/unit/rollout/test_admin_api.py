@@ -3,12 +3,16 @@
 import httpx
 import pytest
 from admin_doubles import ByName, Recorder
+from prometheus_client.parser import text_string_to_metric_families
 from rollout_examples import NAME, World, wanted_endpoint
 
 from deployments.access.access import Access
 from deployments.contracts.errors import UnknownEndpoint
+from deployments.contracts.verdict import Finding, Outcome, Verdict
 from deployments.rollout import endpoint_difference, policy
 from deployments.rollout.endpoint_store import WantedEndpoint
+from deployments.rollout.rollout_store import Change
+from deployments.rollout.state import Phase
 from ray_apps.admin_api import guarded
 from ray_apps.control import Difference
 
@@ -216,3 +220,40 @@ def test_what_fails_unexpectedly_is_in_the_audit_as_failed(ask, audit, control, 
         ask("DELETE", f"{ENDPOINTS}/{NAME}")
     [event] = audit.log.events
     assert (event.outcome.value, event.detail) == ("failed", {"reason": "OSError"})
+
+
+def told(text):
+    return {
+        (
+            sample.name,
+            *(value for name, value in sorted(sample.labels.items()) if name != "environment"),
+        ): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_prometheus_reads_phase_weights_and_checks_of_the_latest_rollout(ask, world):
+    assert told(ask("GET", "/api/v1/admin/metrics", "viewer").text) == {}
+    ask("POST", PATH, json={"version": "1.1.0"})
+    begun = world.store.rollouts()[NAME]
+    findings = (
+        Finding(check="errors", outcome=Outcome.HEALTHY, message=""),
+        Finding(check="latency", outcome=Outcome.INCONCLUSIVE, message=""),
+    )
+    judged = begun.state.model_copy(update={"weight": 25.0, "verdict": Verdict(findings=findings)})
+    world.store.write(Change(begun.at(judged)))
+    shown = told(ask("GET", "/api/v1/admin/metrics", "viewer").text)
+    present = {labels for labels, value in shown.items() if value == 1}
+    assert present == {
+        ("raygate_rollout_phase", NAME, "awaiting approval"),
+        ("raygate_rollout_check", "errors", NAME, "healthy"),
+        ("raygate_rollout_check", "latency", NAME, "inconclusive"),
+    }
+    assert shown["raygate_rollout_weight_ratio", NAME, "1.0.0"] == 0.75
+    assert shown["raygate_rollout_weight_ratio", NAME, "1.1.0"] == 0.25
+    assert len([labels for labels in shown if labels[0] == "raygate_rollout_phase"]) == len(Phase)
+
+
+def test_series_are_for_callers_that_may_read_them(ask):
+    assert ask("GET", "/api/v1/admin/metrics", role=None).status_code == 401
