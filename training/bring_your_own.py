@@ -19,7 +19,7 @@ from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
 from deployments.runtime.package import ModelPackage
 from deployments.runtime.signature import SigningKey
-from training import data, feature_schema, model_files, packaging, served_model, shipped_code
+from training import feature_schema, model_files, packaging, row_content, served_model, shipped_code
 from training.trained_from import TRAINED_FROM
 
 COMPARED_ROWS = 2000
@@ -64,7 +64,8 @@ def package_model(brought: BroughtModel, store: ModelStore, signing_key: Signing
     """
     rows = _read_sample(brought.sample)
     code = shipped_code.read(brought.transformers) if brought.transformers else {}
-    recipe = {"model": _content_hash(brought.location), "sample": data.fingerprint(rows), "target": brought.target}
+    content = row_content.fingerprint(rows)
+    recipe = {"model": _content_hash(brought.location), "sample": content, "target": brought.target}
     if brought.risk_tier is not None:
         recipe["risk_tier"] = brought.risk_tier.value
     if code:  # left out where there is none: what was packaged before stays made from the same

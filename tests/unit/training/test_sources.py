@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy
 
 from deployments.contracts import yaml_document
-from training import data
+from training import row_content
 from training.config import TrainingConfig
 from training.errors import SourceUnavailable
 from training.sources.csv import CsvFile
@@ -49,7 +49,8 @@ def test_an_object_in_s3_gives_its_rows(tmp_path, s3, bucket, kind, name, option
     write(ROWS, tmp_path)
     s3.upload_file(str(tmp_path / name), bucket, f"in/{name}")
     read = source(kind, f"s3://{bucket}/in/{name}", **options).read()
-    assert data.fingerprint(read) == data.fingerprint(source(kind, tmp_path / name, **options).read())
+    here = source(kind, tmp_path / name, **options).read()
+    assert row_content.fingerprint(read) == row_content.fingerprint(here)
 
 
 def test_a_directory_of_parquet_files_is_one_table(tmp_path):
