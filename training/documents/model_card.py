@@ -57,7 +57,7 @@ def _details(served: ServedModel, card: Card) -> Section:
             ", ".join(f"{name} {value}" for name, value in model.parameters.items()) or "defaults",
         ),
         ("Data", ", ".join(filter(None, (model.data_version, model.data_fingerprint)))),
-        ("Code", model.code_version or "no checkout"),
+        ("Code", model.code_version or "not known"),
     ]
     return Section("Details", tables=(Table(("", ""), tuple(rows)),))
 

@@ -98,7 +98,7 @@ def _serving(served: ServedModel, report: EvaluationReport) -> Section:
 def _origin(model: FittedModel) -> Section:
     rows = [
         ("Data (SHA-256)", model.data_fingerprint),
-        ("Code (Git commit)", model.code_version or "no checkout"),
+        ("Code (Git commit)", model.code_version or "not known"),
         ("Versions of libraries", "model_metadata.json of the package"),
         ("Made from", "trained_from.json and training_document.json of the package"),
     ]

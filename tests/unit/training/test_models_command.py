@@ -137,6 +137,19 @@ def test_versions_are_compared_where_people_look_them_up(state):
     assert run.data.metrics["one_row_milliseconds"] > 0
 
 
+def test_a_version_that_comes_alone_joins_the_comparison(state, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(state, copy)
+    monkeypatch.setenv("RAYGATE_STATE_DIRECTORY", str(copy))
+    document = tmp_path / "training.yaml"
+    alone = "versions: [{version: 2.0.0, family: logistic_regression, parameters: {C: 0.5}}]\n"
+    document.write_text(CONFIG.partition("versions:")[0] + alone)
+    job.train(document, Settings(), lambda line: None)
+    client = mlflow.MlflowClient(registry(copy).uri, registry(copy).uri)
+    text = client.get_registered_model("birds").description
+    assert [line.split(" | ")[0] for line in text.splitlines()[4:]] == ["| 1.0.0", "| 1.1.0", "| 2.0.0"]
+
+
 def test_words_that_a_person_wrote_are_kept(state, tmp_path):
     shutil.copy(state / "mlflow.db", tmp_path / "mlflow.db")
     copied = Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path)
