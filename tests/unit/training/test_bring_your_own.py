@@ -58,7 +58,7 @@ def sample(rows, labels, tmp_path):
 
 @pytest.fixture
 def mlflow_left_as_it_was():
-    """MLflow keeps addresses and the experiment in the process."""
+    """MLflow keeps addresses in the process."""
     import mlflow
 
     yield
@@ -203,13 +203,12 @@ def test_an_alias_that_moved_is_another_model(
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     client = mlflow.MlflowClient(uri, uri)
-    client.create_experiment("churn", artifact_location=(tmp_path / "artifacts").as_uri())
-    mlflow.set_experiment("churn")
+    experiment = client.create_experiment("churn", artifact_location=(tmp_path / "artifacts").as_uri())
     for strength in (1, 9):
         model = LogisticRegression(C=strength).fit(rows[["minutes", "calls"]], labels)
-        mlflow.sklearn.log_model(
-            model, name="model", registered_model_name="x", pip_requirements=[], serialization_format="cloudpickle"
-        )
+        options = {"pip_requirements": [], "serialization_format": "cloudpickle"}
+        with mlflow.start_run(experiment_id=experiment):
+            mlflow.sklearn.log_model(model, name="model", registered_model_name="x", **options)
     rows[["minutes", "calls"]].to_parquet(sample)
     client.set_registered_model_alias("x", "champion", 1)
     first = bring("models:/x@champion", sample, store, target=None)
