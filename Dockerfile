@@ -1,4 +1,6 @@
-# The image of every Ray pod: head, workers, jobs. Build: docker build -t raygate/raygate:0.1.0 .
+# The image of every Ray pod: head, workers, jobs. Build:
+# docker build --build-arg RAYGATE_CODE_VERSION=$(git describe --always --dirty --abbrev=40 --exclude='*') \
+#     -t raygate/raygate:0.1.0 .
 ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
@@ -27,6 +29,9 @@ RUN apt-get update \
 COPY --from=build /opt/raygate /opt/raygate
 ENV PATH=/opt/raygate/bin:$PATH \
     PYTHONUNBUFFERED=1
+# There is no checkout inside: models that jobs train say that they are made by this commit. Last, for the cache's sake.
+ARG RAYGATE_CODE_VERSION=""
+ENV RAYGATE_CODE_VERSION=$RAYGATE_CODE_VERSION
 # By number: Kubernetes cannot tell that a named user is not root.
 USER 1000:1000
 WORKDIR /home/ray

@@ -32,7 +32,7 @@ from ray_apps.retraining.plan import Challenge, Winner
 from ray_apps.retraining.run import RetrainingRun, State
 from ray_apps.retraining.scheduled import ScheduledSettings
 from ray_apps.settings import Settings
-from ray_apps.train import places_of
+from ray_apps.train import describe, places_of
 from training import run as training_run
 from training.challenge import Duel, fight
 from training.config import TrainingConfig
@@ -113,6 +113,7 @@ def _find(
     if not won:
         return lambda one: _judged(one, State.REJECTED, duel, challenger, plan.challenge)
     training_run.register(challenger, places.store, places.registry)
+    describe(run.model, places)
     after = State.APPROVED if plan.winner is Winner.CANARY else State.AWAITING_APPROVAL
     return lambda one: _judged(one, after, duel, challenger, plan.challenge)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployments.contracts.errors import RaygateError
+from deployments.contracts.errors import PackageRejected, RaygateError
 from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
 from deployments.runtime.signature import SigningKey
@@ -40,8 +41,8 @@ def train(config_file: Path, settings: Settings, progress: Callable[[str], None]
     places = places_of(settings)
     config = training_config.read(config_file)
     outcomes = run.train(config, places, progress)
-    if len(outcomes) > 1 and not all(outcome.reused for outcome in outcomes):
-        _describe(config.model, places)
+    if not all(outcome.reused for outcome in outcomes):
+        describe(config.model, places)
     return outcomes
 
 
@@ -60,12 +61,17 @@ def places_of(settings: Settings) -> Places:
     )
 
 
-def _describe(model: str, places: Places) -> None:
-    """Put all versions of a model side by side where people look them up."""
+def describe(model: str, places: Places) -> None:
+    """Put all versions of a model side by side where people look them up, if there are several."""
     from training import comparison
 
-    packages = [package.load(places.store.find(model, version)) for version in places.store.versions(model)]
-    places.registry.describe(model, comparison.markdown(comparison.compare(packages)))
+    versions = places.store.versions(model)
+    if len(versions) > 1:
+        packages = []
+        for version in versions:
+            with contextlib.suppress(PackageRejected):  # it has no row; `raygate models list` says what is wrong
+                packages.append(package.load(places.store.find(model, version)))
+        places.registry.describe(model, comparison.markdown(comparison.compare(packages)))
 
 
 def signing_key(settings: Settings) -> SigningKey:

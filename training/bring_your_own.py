@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,11 @@ from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
 from deployments.runtime.package import ModelPackage
 from deployments.runtime.signature import SigningKey
-from training import data, feature_schema, model_files, packaging, served_model, shipped_code
+from training import feature_schema, model_files, packaging, row_content, served_model, shipped_code
+from training.code_version import code_version
+from training.documents import brought_in
+from training.evaluation_report import EvaluationReport
+from training.served_model import FittedModel, ServedModel
 from training.trained_from import TRAINED_FROM
 
 COMPARED_ROWS = 2000
@@ -50,7 +53,9 @@ class BroughtModel:
 
 
 def package_model(brought: BroughtModel, store: ModelStore, signing_key: SigningKey | None = None) -> ModelPackage:
-    """Make a package and put it into the store; doing it again with the same files changes nothing.
+    """Make a package and put it into the store; doing it again with the same content changes nothing.
+
+    Of a URI the content is what it stands for now: after an alias moved, it is another model.
 
     Args:
         brought: The model.
@@ -64,34 +69,58 @@ def package_model(brought: BroughtModel, store: ModelStore, signing_key: Signing
     """
     rows = _read_sample(brought.sample)
     code = shipped_code.read(brought.transformers) if brought.transformers else {}
-    recipe = {"model": _content_hash(brought.location), "sample": data.fingerprint(rows), "target": brought.target}
-    if brought.risk_tier is not None:
-        recipe["risk_tier"] = brought.risk_tier.value
-    if code:  # left out where there is none: what was packaged before stays made from the same
-        recipe["transformers"] = shipped_code.fingerprint(code)
-    present = _present(brought.identity, recipe, store)
-    if present is not None:
-        return present
-    estimator = model_files.load(brought.location)
+    with model_files.at_hand(brought.location) as file:
+        recipe = _recipe(brought, file, rows, code)
+        present = _present(brought.identity, recipe, store)
+        if present is not None:
+            return present
+        estimator = model_files.load(file, brought.location)
     target = _target(brought, rows)
     features = _features_of(estimator, rows.drop(columns=[brought.target] if brought.target else []), brought)
+    model = _fitted(brought, estimator, features, recipe, code)
+    compared = features.sample(min(len(features), COMPARED_ROWS), random_state=0)
+    served = served_model.choose_path(model, features, compared)
+    evaluation = _judged(served, features, target)
+    reference = served_model.describe(served, features, features)
+    documents = brought_in.build(served, evaluation, features, target, reference)
+    return packaging.build_package(served, store, features, reference, evaluation, signing_key, documents)
+
+
+def _recipe(brought: BroughtModel, file: Path, rows: pd.DataFrame, code: dict[str, bytes]) -> dict[str, Any]:
+    """What it is made from; what nobody gave is left out, so that an older package stays made from the same."""
+    content = row_content.fingerprint(rows)
+    tier = {} if brought.risk_tier is None else {"risk_tier": brought.risk_tier.value}
+    transformers = {"transformers": shipped_code.fingerprint(code)} if code else {}
+    model = model_files.content_hash(file)
+    return {"model": model, "sample": content, "target": brought.target, **tier, **transformers}
+
+
+def _fitted(
+    brought: BroughtModel, estimator: Any, features: pd.DataFrame, recipe: dict[str, Any], code: dict[str, bytes]
+) -> FittedModel:
     task, classes = _question(estimator, brought)
-    model = served_model.FittedModel(
+    return FittedModel(
         identity=brought.identity,
         estimator=estimator,
         schema=feature_schema.infer(features),
         task=task,
         classes=classes,
         family=_family(estimator),
+        data_fingerprint=recipe["sample"],
+        data_version=brought_in.SAMPLE,
+        code_version=code_version(),
         trained_from=recipe,
         risk_tier=brought.risk_tier,
         code=code,
     )
-    compared = features.sample(min(len(features), COMPARED_ROWS), random_state=0)
-    served = served_model.choose_path(model, features, compared)
-    evaluation = served_model.judge(served, features, target) if target is not None else None
-    reference = served_model.describe(served, features, features)
-    return packaging.build_package(served, store, features, reference, evaluation, signing_key)
+
+
+def _judged(served: ServedModel, features: pd.DataFrame, target: pd.Series[Any] | None) -> EvaluationReport | None:
+    if target is None:
+        return None
+    milliseconds = served_model.one_row_milliseconds(served, features)
+    report = served_model.judge(served, features, target)
+    return report.model_copy(update={"one_row_milliseconds": milliseconds})
 
 
 def _present(identity: ModelVersion, recipe: dict[str, Any], store: ModelStore) -> ModelPackage | None:
@@ -162,15 +191,3 @@ def _question(estimator: Any, brought: BroughtModel) -> tuple[Task, tuple[str | 
 def _family(estimator: Any) -> str:
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     return type(last).__name__
-
-
-def _content_hash(location: str) -> str:
-    """SHA-256 of a file, or of all files of a directory; of a URI, itself."""
-    path = Path(location)
-    if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    content = hashlib.sha256(b"" if path.is_dir() else location.encode())
-    for file in sorted(path.rglob("*")) if path.is_dir() else []:
-        if file.is_file():
-            content.update(file.relative_to(path).as_posix().encode() + b"\0" + file.read_bytes())
-    return content.hexdigest()

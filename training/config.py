@@ -30,7 +30,7 @@ AUTO = "auto"
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Target(_Part):
@@ -71,8 +71,8 @@ class Cleaning(_Part):
     """What is done to rows before they are divided.
 
     Attributes:
-        duplicates: ``drop`` keeps the first of rows that are equal in every column; a row that is in two parts
-            would be learnt and then asked.
+        duplicates: ``drop`` keeps the first of rows that are equal in every column of the source, excluded ones
+            too; a row that is in two parts would be learnt and then asked.
         missing_target: ``drop`` leaves out rows whose target is null; otherwise they are an error.
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -12,7 +11,7 @@ import pandas as pd
 
 from deployments.contracts.errors import FieldProblem, InvalidDocument
 from deployments.contracts.package import Task
-from training import validation
+from training import row_content, validation
 from training.config import Cleaning, Split, Target, TrainingConfig
 from training.errors import DataRejected
 from training.expectations import Expectations
@@ -48,7 +47,8 @@ class Dataset:
     Attributes:
         task: What kind of question the target asks.
         classes: Labels; of two, the positive one is second. Empty for a regression.
-        fingerprint: SHA-256 of the content: column names, dtypes and values of features and target.
+        fingerprint: SHA-256 of the content: column names, dtypes and values of features and target, and of the
+            moments that the rows are divided by.
         rows: All of them that cleaning left.
         order: Positions of the rows, the earliest first, if they are divided by time.
         checked: How the rows of the source compare with what is expected of them.
@@ -111,20 +111,18 @@ def read(config: TrainingConfig) -> Dataset:
         checked = validation.require(table, expected)
     several = config.target.columns
     rows = Part(features(table, config), table[list(several)] if several else table[config.target.column])
-    kept = np.flatnonzero(_kept(rows, config.cleaning))
+    kept = np.flatnonzero(_kept(table, rows.target, config.cleaning))
     moments = _moments(table, config.split.by_time)
     rows = rows.take(kept)
     task, classes = question(rows.target, config.target)
-    content = fingerprint(pd.concat([rows.features, rows.target], axis=1))
-    order = None if moments is None else np.argsort(moments[kept], kind="stable")
+    named = [rows.features, rows.target]
+    order = None
+    if moments is not None:
+        order = np.argsort(moments[kept], kind="stable")
+        if config.split.by_time not in rows.features:
+            named.append(pd.Series(moments[kept], name=config.split.by_time))
+    content = row_content.fingerprint(pd.concat(named, axis=1))
     return Dataset(task, classes, content, rows, order, checked, version)
-
-
-def fingerprint(rows: pd.DataFrame) -> str:
-    """SHA-256 (hex) of a frame's column names, dtypes and values, in order."""
-    content = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in rows.dtypes.items()]).encode())
-    content.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
-    return content.hexdigest()
 
 
 def question(target: Labels, asked: Target) -> tuple[Task, tuple[str | int | bool, ...]]:
@@ -152,6 +150,9 @@ def question(target: Labels, asked: Target) -> tuple[Task, tuple[str | int | boo
             raise _refused("target.task", f"{target.name} holds {labels[0]!r}, which is no quantity")
         return Task.REGRESSION, ()
     if pd.api.types.is_float_dtype(target):
+        if fraction := next((label for label in labels if label % 1), None):
+            message = f"{target.name} holds {fraction:g}, which is no label; is it a quantity (task: regression)?"
+            raise _refused("target.task", message)
         labels = [int(label) for label in labels]
     positive = asked.positive
     if positive is not None and (len(labels) != 2 or positive not in labels):
@@ -209,12 +210,13 @@ def _divided(dataset: Dataset, positions: list[Any]) -> TrainingData:
     return TrainingData(dataset.task, dataset.classes, train, validation, test)
 
 
-def _kept(rows: Part, cleaning: Cleaning) -> Any:
-    kept = pd.Series(True, index=rows.target.index)
+def _kept(table: pd.DataFrame, target: Labels, cleaning: Cleaning) -> Any:
+    """Which rows cleaning leaves. Whole rows are compared: two customers may differ in their excluded id alone."""
+    kept = pd.Series(True, index=table.index)
     if cleaning.missing_target == "drop":
-        kept &= pd.DataFrame(rows.target).notna().all(axis=1)
+        kept &= pd.DataFrame(target).notna().all(axis=1)
     if cleaning.duplicates == "drop":
-        kept &= ~pd.concat([rows.features, rows.target], axis=1).duplicated()
+        kept &= ~row_content.duplicated(table)
     return kept.to_numpy()
 
 
@@ -237,7 +239,7 @@ def features(rows: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
     """Return the columns that the model takes, dates written as a request would have them.
 
     Raises:
-        InvalidDocument: The document names columns that are not there, or dates that it does not call so.
+        InvalidDocument: The document names columns that are not there, dates that it does not call so, or lists.
     """
     wanted = {
         "target.columns" if config.target.columns else "target.column": config.target.names,
@@ -252,6 +254,9 @@ def features(rows: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
     left_out = {*config.target.names, *config.features.exclude}
     if not (kept := [name for name in names if name not in left_out]):
         raise _refused("features", "no column is left to learn from")
+    if nested := [name for name, column in rows[kept].items() if row_content.holds_nested(column)]:
+        message = "holds lists or objects, which no request can; exclude the column, or make plain columns of it"
+        raise _refused(f"features.columns.{nested[0]}", message)
     return _with_written_dates(rows[kept], config.expected)
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from deployments.contracts.errors import RaygateError
+from training import source_address
 
 
 class SourceUnavailable(RaygateError):
-    """Training rows cannot be read from where the document says they are."""
+    """Training rows cannot be read from where the document says they are.
+
+    Libraries repeat addresses; what in them is a secret is told by nobody.
+    """
 
     def __init__(self, source: str, reason: str) -> None:
+        source, reason = source_address.masked(source), source_address.masked(reason)
         super().__init__(source, reason)
         self.source, self.reason = source, reason
 

@@ -13,6 +13,7 @@ from training.expectations import ColumnExpectation, Expectations
 
 MOST_CATEGORIES = 1000
 """A text column with more distinct values is free text."""
+DATE = "Date (ISO 8601)"
 
 
 def infer(rows: pd.DataFrame, expectations: Expectations = Expectations()) -> FeatureSchema:  # noqa: B008 frozen
@@ -21,7 +22,7 @@ def infer(rows: pd.DataFrame, expectations: Expectations = Expectations()) -> Fe
     Args:
         rows: Training rows.
         expectations: What is said of a column wins over what its rows happen to hold: its kind, that it may be
-            null, its bounds and its categories.
+            null, its bounds, its categories, and of numbers that they are whole and which are allowed.
 
     Raises:
         InvalidRows: A column is neither numbers, booleans nor texts, or holds nothing.
@@ -40,12 +41,17 @@ def infer(rows: pd.DataFrame, expectations: Expectations = Expectations()) -> Fe
 
 
 def _as_said(feature: Feature, expected: ColumnExpectation) -> Feature:
-    said: dict[str, Any] = {"description": expected.description, "pii": expected.pii}
+    """What is said is told to callers; as with what training saw, a request that is otherwise is answered."""
+    date = DATE if expected.kind == "date" else ""
+    said: dict[str, Any] = {"description": expected.description or date, "pii": expected.pii}
     if expected.nullable:
         said["nullable"] = True
     if feature.kind is FeatureKind.NUMBER:
         said["minimum"] = feature.minimum if expected.minimum is None else expected.minimum
         said["maximum"] = feature.maximum if expected.maximum is None else expected.maximum
+        said["integral"] = feature.integral or expected.kind == "integer"  # with nulls the column is one of reals
+        numbers = [one for one in expected.allowed if isinstance(one, int | float) and not isinstance(one, bool)]
+        said["categories"] = tuple(map(str, sorted(numbers)))
     if feature.kind is FeatureKind.CATEGORY and expected.allowed:
         said["categories"] = tuple(sorted(map(str, expected.allowed)))
     return feature.model_copy(update=said)

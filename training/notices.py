@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployments.contracts.feature_schema import FeatureSchema
+from deployments.contracts.feature_schema import FeatureKind, FeatureSchema
 from training import data
 
 MINORITY = 0.05
@@ -17,7 +17,7 @@ def find(parts: data.TrainingData, schema: FeatureSchema) -> Iterator[str]:
     for feature in schema.features:
         if train[feature.name].nunique(dropna=False) == 1:
             yield f"{feature.name} holds one value in every training row; nothing can be learnt from it"
-        if feature.categories:
+        if feature.kind is FeatureKind.CATEGORY:
             later = {
                 str(value) for part in (parts.validation, parts.test) for value in _present(part, feature.name)
             }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from training import row_content
 from training.errors import DataRejected
 from training.expectations import ColumnExpectation, Expectations
 
@@ -142,7 +143,7 @@ def _of_table(table: pd.DataFrame, expectations: Expectations) -> Iterator[Failu
         if absent := [name for name in names if name not in table.columns]:
             yield Failure(WHOLE_TABLE, expectation, f"there is no column {', '.join(absent)}")
             continue
-        repeated = table.duplicated(names, keep=False).to_numpy().nonzero()[0].tolist()
+        repeated = row_content.duplicated(table, names, keep=False).to_numpy().nonzero()[0].tolist()
         if repeated:
             examples = tuple((row, "") for row in repeated[:SHOWN_ROWS])
             yield Failure(WHOLE_TABLE, expectation, rows=len(repeated), examples=examples)

@@ -35,10 +35,11 @@ class Feature(BaseModel):
         name: The column's name in training data and requests.
         kind: How its values are written.
         nullable: Whether training saw it missing; only then may a request leave it out or send null.
-        categories: Every text that training saw, sorted; for categories only.
+        categories: Every text that training saw, sorted; of a number the allowed ones as texts, where its document
+            lists them. Told to callers, not enforced.
         minimum: Smallest number that training saw; for numbers only, told to callers, not enforced.
         maximum: Largest number that training saw.
-        integral: Training saw whole numbers only; the native path rebuilds integers from it.
+        integral: Training saw whole numbers only, or its document says that they are; told to callers, too.
         description: For people; shown in OpenAPI.
         pii: Personal data: encrypted in the prediction log, never in logs or errors.
     """

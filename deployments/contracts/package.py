@@ -93,10 +93,11 @@ class ModelMetadata(BaseModel):
         family: Such as ``logistic_regression`` or ``lightgbm``; the estimator's class for a brought-in model.
         metrics: Evaluation on the test split, by the served path.
         parameters: Hyperparameters.
-        data_fingerprint: SHA-256 of the training data's content, or empty for a brought-in model.
+        data_fingerprint: SHA-256 of the training data's content; of a brought-in model, of its sample's.
         data_version: Which version of its source they were, such as a Git commit or the version of a Delta table;
             empty if the source keeps none.
-        code_version: Git commit of the training code, or empty.
+        code_version: Git commit of the training code, with ``-dirty`` if it was changed; of a brought-in model, of
+            the code that packaged it. Empty where nobody knows.
         created: UTC.
         libraries: Versions of the libraries that matter for loading.
         risk_tier: How much harm a wrong answer may do; None where nobody said.

@@ -167,6 +167,8 @@ def _feature(seen: Feature) -> dict[str, Any]:
     if feature.kind is FeatureKind.CATEGORY:
         # Not an enum: another category is allowed, and told.
         described["examples"] = list(feature.categories[:20])
+    elif feature.categories:
+        described["examples"] = [float(number) for number in feature.categories[:20]]
     elif feature.minimum is not None and feature.maximum is not None:
         described["examples"] = [feature.minimum, feature.maximum]
     return described

@@ -185,9 +185,10 @@ def _complaint(seen: Feature, row: Mapping[str, Any]) -> str:
 
 
 def _expected(feature: Feature) -> str:
-    if feature.kind is FeatureKind.CATEGORY and feature.categories:
+    if feature.categories:
         listed = ", ".join(feature.categories[:8])
-        return f"one of {listed}{', ...' if len(feature.categories) > 8 else ''}"
+        kind = "a number: " if feature.kind is FeatureKind.NUMBER else ""
+        return f"{kind}one of {listed}{', ...' if len(feature.categories) > 8 else ''}"
     if feature.kind is FeatureKind.NUMBER and feature.minimum is not None and feature.maximum is not None:
         return f"a number; training saw {feature.minimum:g} to {feature.maximum:g}"
     return {FeatureKind.NUMBER: "a number", FeatureKind.BOOLEAN: "true or false"}.get(feature.kind, "a text")

@@ -37,7 +37,7 @@ def show(package: ModelPackage, registered: Registered | None, signature: str, s
         "hyperparameters": ", ".join(f"{name} {value}" for name, value in metadata.parameters.items()),
         "signed": signature,
         "digest": package.digest,
-        "data": metadata.data_fingerprint,
+        "data": ", ".join(filter(None, (metadata.data_version, metadata.data_fingerprint))),
         "code": metadata.code_version,
         "made from": _origin(package),
         "made": f"{metadata.created:%Y-%m-%d %H:%M:%S} UTC",

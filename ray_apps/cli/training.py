@@ -9,7 +9,6 @@ import typer
 
 from deployments.contracts.model_version import ModelVersion, Version, model_name
 from deployments.contracts.package import RiskTier
-from deployments.runtime.model_store import ModelStore
 from ray_apps.cli import console, training_report
 from ray_apps.settings import Settings
 
@@ -55,13 +54,13 @@ def package(
     identity = ModelVersion(model_name(name), Version.parse(version))
     settings = Settings()
     with console.step(f"Packaging {identity}"):
-        from ray_apps.train import signing_key
+        from ray_apps import train as job
         from training import run
         from training.bring_your_own import BroughtModel, package_model
-        from training.registry import Registry
 
-        store = ModelStore(settings.models)
+        places = job.places_of(settings)
         brought = BroughtModel(model, sample, identity, target, positive, risk_tier, transformers)
-        made = package_model(brought, store, signing_key(settings))
-        run.register(made, store, Registry(settings.mlflow_uri, settings.mlflow_artifacts))
+        made = package_model(brought, places.store, places.signing_key)
+        run.register(made, places.store, places.registry)
+        job.describe(identity.model, places)
     training_report.show_packages([made])

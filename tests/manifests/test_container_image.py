@@ -5,6 +5,8 @@ import tomllib
 import pytest
 import yaml
 
+from training.code_version import VARIABLE
+
 
 @pytest.fixture(scope="module")
 def dockerfile(repository):
@@ -57,6 +59,16 @@ def test_the_image_runs_as_the_user_of_the_manifest(repository, dockerfile):
     pod = service["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
     user = re.findall(r"^USER (\d+):(\d+)$", dockerfile, re.MULTILINE)
     assert user == [(str(pod["securityContext"]["runAsUser"]), str(pod["securityContext"]["runAsGroup"]))]
+
+
+def test_the_image_and_its_release_say_which_commit_it_was_built_from(repository, dockerfile):
+    final = dockerfile.rpartition("\nFROM ")[2]
+    assert f'ARG {VARIABLE}=""\nENV {VARIABLE}=${VARIABLE}\n' in final
+    release = yaml.safe_load((repository / ".github/workflows/release.yaml").read_text())
+    steps = [step for job in release["jobs"].values() for step in job.get("steps", ())]
+    builds = [step["with"] for step in steps if step.get("uses", "").startswith("docker/build-push-action")]
+    assert builds
+    assert all(build["build-args"] == f"{VARIABLE}=${{{{ github.sha }}}}" for build in builds)
 
 
 @pytest.mark.parametrize("package", ["wget", "libgomp1"])

@@ -11,15 +11,21 @@ SHOWN_PLOTS = 24
 SHOWN_CATEGORIES = 8
 
 
-def section(schema: FeatureSchema, reference: ReferenceProfile) -> Section:
-    """Distribution of every feature over the training rows, and of the score over the validation rows.
+def section(
+    schema: FeatureSchema,
+    reference: ReferenceProfile,
+    held: str = "training rows held, and the scores of the validation rows",
+) -> Section:
+    """Distribution of every feature and of the score.
 
     What training saw of personal data is personal data: such a feature shows its share of nulls alone.
+
+    Args:
+        schema: The features.
+        reference: The baseline.
+        held: Whose rows these are.
     """
-    text = (
-        f"What {reference.rows} training rows held, and the scores of the validation rows. "
-        "Drift is measured against these bins and counts."
-    )
+    text = f"What {reference.rows} {held}. Drift is measured against these bins and counts."
     rows = tuple(_row(feature, reference) for feature in schema.features)
     drawn = [] if reference.score is None else [Plot("Score", plots.histogram(reference.score))]
     for feature in schema.features:

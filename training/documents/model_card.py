@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployments.contracts import labels
-from deployments.contracts.feature_schema import Feature, FeatureKind
+from deployments.contracts.feature_schema import Feature, FeatureKind, FeatureSchema
 from training.documents import quality, rendering
 from training.documents.card import Card
 from training.documents.quality import Findings
@@ -21,9 +21,9 @@ SHOWN_TRIALS = 10
 
 def build(served: ServedModel, report: EvaluationReport, findings: Findings, card: Card) -> dict[str, str]:
     """Return the model card by file name, as Markdown and as HTML."""
-    model = served.model
+    model, parameters = served.model, served.model.parameters
     sections = [
-        _details(served, card),
+        details(served, card, ", ".join(f"{name} {value}" for name, value in parameters.items()) or "defaults"),
         Section("Intended use", card.intended_use or NOT_STATED),
         Section("Out of scope", card.out_of_scope or NOT_STATED),
         _training_data(model, findings, card),
@@ -39,7 +39,14 @@ def build(served: ServedModel, report: EvaluationReport, findings: Findings, car
     return {CARD_MARKDOWN: rendering.markdown(title, sections), CARD_HTML: rendering.html(title, sections)}
 
 
-def _details(served: ServedModel, card: Card) -> Section:
+def details(served: ServedModel, card: Card, parameters: str) -> Section:
+    """What kind of model it is, and where it comes from.
+
+    Args:
+        served: The model.
+        card: What people said of it.
+        parameters: Its hyperparameters.
+    """
     model, parity = served.model, served.parity
     compared = parity.reason or (
         f"against the other on {parity.rows} rows: differs by at most {parity.max_difference:.2g}, "
@@ -52,12 +59,9 @@ def _details(served: ServedModel, card: Card) -> Section:
         ("Family", model.family + (f", {served.variant}" if served.variant else "")),
         ("Task", " of ".join(filter(None, [model.task.value, answers]))),
         ("Served by", f"the {served.path.value} path; {compared}"),
-        (
-            "Hyperparameters",
-            ", ".join(f"{name} {value}" for name, value in model.parameters.items()) or "defaults",
-        ),
+        ("Hyperparameters", parameters),
         ("Data", ", ".join(filter(None, (model.data_version, model.data_fingerprint)))),
-        ("Code", model.code_version or "no checkout"),
+        ("Code", model.code_version or "not known"),
     ]
     return Section("Details", tables=(Table(("", ""), tuple(rows)),))
 
@@ -65,6 +69,11 @@ def _details(served: ServedModel, card: Card) -> Section:
 def _training_data(model: FittedModel, findings: Findings, card: Card) -> Section:
     train, validation, test = findings.rows
     text = f"{train} rows to train, {validation} to validate, {test} to test."
+    return Section("Training data", "\n\n".join(filter(None, [card.data, text])), (features(model.schema),))
+
+
+def features(schema: FeatureSchema) -> Table:
+    """What the model takes, feature by feature."""
     described = tuple(
         (
             feature.name,
@@ -73,10 +82,9 @@ def _training_data(model: FittedModel, findings: Findings, card: Card) -> Sectio
             _values(feature),
             ("personal data. " if feature.pii else "") + feature.description,
         )
-        for feature in model.schema.features
+        for feature in schema.features
     )
-    table = Table(("feature", "kind", "may be null", "values", "description"), described)
-    return Section("Training data", "\n\n".join(filter(None, [card.data, text])), (table,))
+    return Table(("feature", "kind", "may be null", "values", "description"), described)
 
 
 def _values(feature: Feature) -> str:

@@ -39,9 +39,21 @@ class Findings:
     scores: Floats
 
 
-def metrics(model: FittedModel, report: EvaluationReport, findings: Findings) -> Section:
-    """Figures with intervals, confusion, ROC and calibration."""
-    text = f"On {report.rows} test rows that nothing was chosen by, with 95 % bootstrap intervals."
+def metrics(
+    model: FittedModel,
+    report: EvaluationReport,
+    findings: Findings,
+    judged_by: str = "test rows that nothing was chosen by",
+) -> Section:
+    """Figures with intervals, confusion, ROC and calibration.
+
+    Args:
+        model: The model.
+        report: The figures.
+        findings: What is drawn.
+        judged_by: What the rows are that the figures come from.
+    """
+    text = f"On {report.rows} {judged_by}, with 95 % bootstrap intervals."
     if report.threshold is not None:
         reason = f" ({report.threshold_reason})" if report.threshold_reason else ""
         text += f" {model.classes[1]} is returned from a probability of {report.threshold:.4g} on{reason}."

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from training.sources.described import Described
 from training.sources.location import Location, opened
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class CsvFile(BaseModel):
+class CsvFile(Described):
     """A CSV file with a line of names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["csv"]
     path: Location

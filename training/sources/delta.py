@@ -5,24 +5,23 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from training.errors import SourceUnavailable
-from training.sources.location import S3, Location, without_credentials
+from training.sources.described import Described
+from training.sources.location import S3, Location
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class DeltaLakeTable(BaseModel):
+class DeltaLakeTable(Described):
     """A Delta Lake table; needs ``raygate[delta]``.
 
     Attributes:
         path: Its directory, or ``s3://bucket/key`` with the usual ``AWS_*`` variables.
         version: Which of its versions; the latest by default. The one that was read is recorded.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["delta"]
     path: Location
@@ -61,9 +60,8 @@ class DeltaLakeTable(BaseModel):
             import deltalake
         except ImportError as error:
             raise SourceUnavailable(self.path, "Delta tables need an extra: install raygate[delta]") from error
-        location = without_credentials(self.path)
         try:
-            return deltalake.DeltaTable(location, version=self.version, storage_options=_options(location))
+            return deltalake.DeltaTable(self.path, version=self.version, storage_options=_options(self.path))
         except Exception as error:
             raise self._unreadable(error) from error
 

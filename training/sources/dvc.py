@@ -11,11 +11,12 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from training.errors import SourceUnavailable
 from training.sources import dvc_storage, git
 from training.sources.csv import CsvFile
+from training.sources.described import Described
 from training.sources.dvc_pointer import Pointer, file_in_directory, pointer_to
 from training.sources.json import JsonFile
 from training.sources.location import Location, opened
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 20
 
 
-class DvcFile(BaseModel):
+class DvcFile(Described):
     """A csv, parquet, json or jsonl file that DVC tracks.
 
     Attributes:
@@ -36,8 +37,6 @@ class DvcFile(BaseModel):
         revision: Tag, branch or commit; the commit that it stands for is recorded.
         remote: Which of DVC's remotes has the content, if the clone's cache has not; its default one by default.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["dvc"]
     repository: Location = "."

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from training.errors import SourceUnavailable
+from training.sources.described import Described
 from training.sources.table import Table
 from training.sources.versioned import pin
 
@@ -17,7 +18,7 @@ MOMENT = "event_timestamp"
 """What Feast calls the column of moments."""
 
 
-class FeastFeatures(BaseModel):
+class FeastFeatures(Described):
     """Rows with entity keys, moments and the target, and beside each the features as of its moment.
 
     The join is point-in-time: no row sees a value that was not there yet. Needs ``raygate[feast]``.
@@ -29,8 +30,6 @@ class FeastFeatures(BaseModel):
         features: ``view:feature`` each.
         service: A feature service that lists them instead.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["feast"]
     repository: str

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
+from training import source_address
 from training.errors import SourceUnavailable
 from training.sources import records, secret
-from training.sources.http_paging import Paging
+from training.sources.described import Described
+from training.sources.http_paging import Page, Paging
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,11 +23,7 @@ LONGEST_PAUSE_S = 30.0
 WORTH_ANOTHER_ATTEMPT = frozenset({429, 502, 503, 504})
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class BearerToken(_Part):
+class BearerToken(Described):
     """``Authorization: Bearer ...``; the variable holds the token."""
 
     kind: Literal["bearer"]
@@ -36,7 +34,7 @@ class BearerToken(_Part):
         return {"authorization": f"Bearer {secret.read(self.token_from, source)}"}
 
 
-class BasicPassword(_Part):
+class BasicPassword(Described):
     """User and password; the variable holds the password."""
 
     kind: Literal["basic"]
@@ -50,7 +48,7 @@ class BasicPassword(_Part):
         return {"authorization": request.headers["authorization"]}
 
 
-class KeyHeader(_Part):
+class KeyHeader(Described):
     """A header such as ``X-Api-Key``; the variable holds the key."""
 
     kind: Literal["header"]
@@ -65,7 +63,7 @@ class KeyHeader(_Part):
 Authentication = Annotated[BearerToken | BasicPassword | KeyHeader, Field(discriminator="kind")]
 
 
-class HttpApi(_Part):
+class HttpApi(Described):
     """The records of an HTTP API, all of its pages.
 
     Attributes:
@@ -78,14 +76,24 @@ class HttpApi(_Part):
         pages_at_most: More pages than this are an error: an API that never ends is one.
     """
 
+    SECRETS: ClassVar[str] = (
+        "authentication names the variable that does, such as {kind: header, name: X-Api-Key, value_from: API_KEY}"
+    )
+
     kind: Literal["http"]
     url: str = Field(pattern=r"^https?://")
     records: str = ""
-    parameters: dict[str, str | int] = {}
+    parameters: dict[str, str | int] = Field(default={})
     authentication: Authentication | None = None
     paging: Paging | None = None
     timeout_seconds: float = Field(default=30, gt=0)
     pages_at_most: int = Field(default=10_000, ge=1)
+
+    @model_validator(mode="after")
+    def _asks_without_secret(self) -> Self:
+        if names := [name for name in self.parameters if source_address.is_secret_name(name)]:
+            raise ValueError(f"parameters must hold no {', '.join(names)}; {self.SECRETS}")
+        return self
 
     def read(self) -> pd.DataFrame:
         """Return the rows of all pages.
@@ -98,23 +106,22 @@ class HttpApi(_Part):
         with httpx.Client(headers=headers, timeout=self.timeout_seconds) as client:
             address = httpx.URL(self.url, params={**httpx.URL(self.url).params, **self.parameters})
             wanted = address.copy_merge_params(self.paging.start()) if self.paging else address
-            for page in range(self.pages_at_most):
+            before: list[Any] = []
+            for number in range(self.pages_at_most):
                 response = _get(client, wanted)
                 document = _json(response)
-                records_of_page = records.at(document, self.records, str(wanted))
-                found.extend(records_of_page)
-                following = self._following(response, document, records_of_page, page, address)
+                came = records.at(document, self.records, str(wanted))
+                found.extend(came)
+                following = self._following(Page(response, document, came, number, len(found), before), address)
                 if following is None:
                     return records.table(found, self.url)
                 if following == wanted:
                     raise SourceUnavailable(str(wanted), "names itself as the next page")
-                wanted = following
+                wanted, before = following, came
         raise SourceUnavailable(self.url, f"has more than {self.pages_at_most} pages; raise pages_at_most")
 
-    def _following(
-        self, response: httpx.Response, document: Any, found: list[Any], page: int, address: httpx.URL
-    ) -> httpx.URL | None:
-        step = self.paging.following(response, document, found, page) if self.paging else None
+    def _following(self, page: Page, address: httpx.URL) -> httpx.URL | None:
+        step = self.paging.following(page) if self.paging else None
         if step is None or isinstance(step, dict):
             return None if step is None else address.copy_merge_params(step)
         if (step.scheme, step.netloc) != (address.scheme, address.netloc):

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
+from training.errors import SourceUnavailable
 from training.sources import records
 
 Next = dict[str, str | int] | httpx.URL | None
 """Parameters of the next request, or its address, or None after the last page."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page as it came.
+
+    Attributes:
+        response: The answer.
+        document: Its JSON.
+        records: Those of the page.
+        number: Counted from 0.
+        read: Records of this page and all before it.
+        before: Records of the page before.
+    """
+
+    response: httpx.Response
+    document: Any
+    records: list[Any]
+    number: int
+    read: int
+    before: list[Any]
 
 
 class _Paging(BaseModel):
@@ -28,28 +51,48 @@ class PageNumbers(_Paging):
         """Parameters of the first request."""
         return {self.parameter: self.first}
 
-    def following(self, response: httpx.Response, document: Any, found: list[Any], page: int) -> Next:
-        """What to ask after a page (counted from 0)."""
-        return {self.parameter: self.first + page + 1} if found else None
+    def following(self, page: Page) -> Next:
+        """What to ask after a page."""
+        _must_differ(page, self.parameter)
+        return {self.parameter: self.first + page.number + 1} if page.records else None
 
 
 class Offsets(_Paging):
-    """``?offset=0&limit=100``, ``?offset=100&limit=100``, ... until a page is not full."""
+    """``?offset=0&limit=100``, ... on by as many as came, until a page is empty: an API may cap its pages.
+
+    Attributes:
+        parameter: Of the request.
+        limit_parameter: Of the request.
+        size: Records that a page is asked to hold; it may hold fewer.
+        total: Dotted path to the number of all records; for an API that answers past the end with an error.
+    """
 
     kind: Literal["offset"]
     parameter: str = "offset"
     limit_parameter: str = "limit"
     size: int = Field(default=100, ge=1)
+    total: str = ""
 
     def start(self) -> dict[str, str | int]:
         """Parameters of the first request."""
         return {self.parameter: 0, self.limit_parameter: self.size}
 
-    def following(self, response: httpx.Response, document: Any, found: list[Any], page: int) -> Next:
-        """What to ask after a page (counted from 0)."""
-        if len(found) < self.size:
+    def following(self, page: Page) -> Next:
+        """What to ask after a page."""
+        if self.total and page.read >= (total := self._total(page)):
             return None
-        return {self.parameter: (page + 1) * self.size, self.limit_parameter: self.size}
+        if self.total and not page.records:
+            address = str(page.response.url)
+            raise SourceUnavailable(address, f"is empty, after {page.read} of {total} records")
+        _must_differ(page, self.parameter)
+        return {self.parameter: page.read, self.limit_parameter: self.size} if page.records else None
+
+    def _total(self, page: Page) -> int:
+        found = records.value(page.document, self.total)
+        if isinstance(found, bool) or not isinstance(found, int):
+            address = str(page.response.url)
+            raise SourceUnavailable(address, f"at {self.total!r} is {type(found).__name__}, not a number")
+        return found
 
 
 class Cursors(_Paging):
@@ -68,9 +111,9 @@ class Cursors(_Paging):
         """Parameters of the first request."""
         return {}
 
-    def following(self, response: httpx.Response, document: Any, found: list[Any], page: int) -> Next:
-        """What to ask after a page (counted from 0)."""
-        cursor = records.value(document, self.next)
+    def following(self, page: Page) -> Next:
+        """What to ask after a page."""
+        cursor = records.value(page.document, self.next)
         return {self.parameter: cursor} if cursor else None
 
 
@@ -83,10 +126,20 @@ class Links(_Paging):
         """Parameters of the first request."""
         return {}
 
-    def following(self, response: httpx.Response, document: Any, found: list[Any], page: int) -> Next:
-        """What to ask after a page (counted from 0)."""
-        link = response.links.get("next", {}).get("url")
-        return response.url.join(link) if link else None
+    def following(self, page: Page) -> Next:
+        """What to ask after a page."""
+        link = page.response.links.get("next", {}).get("url")
+        return page.response.url.join(link) if link else None
+
+
+def _must_differ(page: Page, parameter: str) -> None:
+    """An API that does not know a parameter ignores it, and would give its first page for ever."""
+    if page.records and page.records == page.before:
+        raise SourceUnavailable(
+            str(page.response.url),
+            f"holds the {len(page.records)} records of the page before again; is its parameter {parameter!r}? "
+            "An API that gives all at once needs no paging",
+        )
 
 
 Paging = Annotated[PageNumbers | Offsets | Cursors | Links, Field(discriminator="kind")]

@@ -5,24 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from training.sources import records
+from training.sources.described import Described
 from training.sources.location import Location, opened
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class JsonFile(BaseModel):
+class JsonFile(Described):
     """A JSON file: a list of objects, or one object a line.
 
     Attributes:
         records: Dotted path to the list inside the document; empty if the document is the list.
         lines: One object a line.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["json"]
     path: Location

@@ -13,7 +13,9 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator
 
+from training import source_address
 from training.errors import SourceUnavailable
+from training.sources.described import Described
 
 if TYPE_CHECKING:
     from pyarrow import fs
@@ -33,30 +35,20 @@ def resolve(location: str) -> tuple[fs.FileSystem, str]:
     """Return the file system of a location and the path in it.
 
     Raises:
-        SourceUnavailable: It is no location that is known, or holds credentials.
+        SourceUnavailable: It is no location that is known, or holds a secret: DVC's remotes do not come from a
+            document.
     """
     from pyarrow import fs
 
+    if found := source_address.secret_in(location):
+        raise SourceUnavailable(location, f"its address must hold no {found}; {Described.SECRETS}")
     if not location.startswith(S3):
         return fs.LocalFileSystem(), str(Path(location).absolute())
     try:
-        filesystem, path = fs.FileSystem.from_uri(without_credentials(location))
+        filesystem, path = fs.FileSystem.from_uri(location)
     except (OSError, ValueError) as error:
         raise SourceUnavailable(location, str(error)) from error
     return filesystem, str(path)
-
-
-def without_credentials(location: str) -> str:
-    """Return a location as it is.
-
-    Raises:
-        SourceUnavailable: It holds credentials; they are not repeated.
-    """
-    credentials, separator, rest = location.removeprefix(S3).partition("@")
-    if location.startswith(S3) and separator and "/" not in credentials:
-        reason = "its address must hold no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        raise SourceUnavailable(f"{S3}...@{rest}", reason)
-    return location
 
 
 @contextmanager

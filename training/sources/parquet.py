@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from training.errors import SourceUnavailable
+from training.sources.described import Described
 from training.sources.location import Location, resolve
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class ParquetFile(BaseModel):
+class ParquetFile(Described):
     """A Parquet file, or a directory of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["parquet"]
     path: Location

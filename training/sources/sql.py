@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from training.errors import SourceUnavailable
 from training.sources import secret
+from training.sources.described import Described
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class SqlQuery(BaseModel):
+class SqlQuery(Described):
     """What a query gives.
 
     Attributes:
@@ -22,7 +23,7 @@ class SqlQuery(BaseModel):
         password_from: Environment variable that holds the password.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    SECRETS: ClassVar[str] = "password_from names the variable that does"
 
     kind: Literal["sql"]
     url: str
@@ -30,8 +31,7 @@ class SqlQuery(BaseModel):
     password_from: str | None = None
 
     @model_validator(mode="after")
-    def _holds_no_password(self) -> Self:
-        # Of the whole and not of the field, because the error of a field shows its value.
+    def _is_for_a_database(self) -> Self:
         from sqlalchemy.engine import make_url
         from sqlalchemy.exc import ArgumentError
 
@@ -40,7 +40,7 @@ class SqlQuery(BaseModel):
         except ArgumentError:
             raise ValueError("url is no database URL such as postgresql+psycopg://user@host/database") from None
         if password:
-            raise ValueError("url must hold no password; name the variable that holds it in password_from")
+            raise ValueError(f"url must hold no password; {self.SECRETS}")
         return self
 
     def read(self) -> pd.DataFrame:
@@ -53,17 +53,17 @@ class SqlQuery(BaseModel):
         import sqlalchemy
         from sqlalchemy.exc import SQLAlchemyError
 
+        password = secret.read(self.password_from, self.url) if self.password_from else None
         url = sqlalchemy.engine.make_url(self.url)
-        if self.password_from:
-            url = url.set(password=secret.read(self.password_from, self.url))
         try:
-            engine = sqlalchemy.create_engine(url)
+            engine = sqlalchemy.create_engine(url.set(password=password) if password else url)
         except (SQLAlchemyError, ImportError) as error:
             raise SourceUnavailable(self.url, f"no driver: {error}") from error
         try:
             with engine.connect() as connection:
                 return pd.read_sql_query(sqlalchemy.text(self.query), connection)
         except (SQLAlchemyError, ValueError) as error:
-            raise SourceUnavailable(self.url, str(getattr(error, "orig", error)).strip()) from error
+            told = str(getattr(error, "orig", error)).strip()
+            raise SourceUnavailable(self.url, told.replace(password, "***") if password else told) from error
         finally:
             engine.dispose()

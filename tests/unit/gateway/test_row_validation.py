@@ -40,6 +40,14 @@ def test_a_row_that_does_not_fit_is_refused_by_position_and_name(validator, row,
     assert message in problem.message
 
 
+def test_allowed_numbers_are_told_and_others_are_answered():
+    grade = Feature(name="grade", kind=FeatureKind.NUMBER, categories=("1", "2.5"), minimum=1, maximum=3)
+    validator = RowValidator(FeatureSchema(features=(grade,)))
+    with pytest.raises(InvalidRows, match=r"a number: one of 1, 2\.5"):
+        validator.validate([{}])
+    assert validator.validate([{"grade": 3}]).unseen == []
+
+
 def test_every_wrong_field_of_a_row_is_told_at_once(validator):
     with pytest.raises(InvalidRows) as refused:
         validator.validate([{"Wage": 1}], single=True)

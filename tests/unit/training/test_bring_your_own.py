@@ -1,4 +1,5 @@
 import pickle
+import shutil
 
 import joblib
 import lightgbm
@@ -53,6 +54,16 @@ def sample(rows, labels, tmp_path):
     file = tmp_path / "sample.parquet"
     rows.assign(churn=labels).to_parquet(file)
     return file
+
+
+@pytest.fixture
+def mlflow_left_as_it_was():
+    """MLflow keeps addresses in the process."""
+    import mlflow
+
+    yield
+    mlflow.set_tracking_uri(None)
+    mlflow.set_registry_uri(None)
 
 
 def a_pipeline(estimator):
@@ -180,6 +191,66 @@ def test_an_mlflow_model_is_served(rows, labels, sample, store, tmp_path, flavor
     numbers.to_parquet(sample)
     made = bring(tmp_path / "mlflow", sample, store, target=None)
     np.testing.assert_allclose(scores_of(made, numbers), model.predict_proba(numbers), atol=1e-4)
+
+
+def test_an_alias_that_moved_is_another_model(
+    rows, labels, sample, store, tmp_path, empty_database, monkeypatch, mlflow_left_as_it_was
+):
+    import mlflow
+
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    client = mlflow.MlflowClient(uri, uri)
+    experiment = client.create_experiment("churn", artifact_location=(tmp_path / "artifacts").as_uri())
+    for strength in (1, 9):
+        model = LogisticRegression(C=strength).fit(rows[["minutes", "calls"]], labels)
+        options = {"pip_requirements": [], "serialization_format": "cloudpickle"}
+        with mlflow.start_run(experiment_id=experiment):
+            mlflow.sklearn.log_model(model, name="model", registered_model_name="x", **options)
+    rows[["minutes", "calls"]].to_parquet(sample)
+    client.set_registered_model_alias("x", "champion", 1)
+    first = bring("models:/x@champion", sample, store, target=None)
+    assert bring("models:/x@champion", sample, store, target=None).digest == first.digest
+    assert bring("models:/x/1", sample, store, target=None).digest == first.digest
+    client.set_registered_model_alias("x", "champion", 2)
+    with pytest.raises(PackagingFailed, match="another version"):
+        bring("models:/x@champion", sample, store, target=None)
+    with pytest.raises(PackagingFailed, match="models:/x@nobody: cannot be fetched"):
+        bring("models:/x@nobody", sample, store, target=None)
+
+
+@pytest.mark.parametrize("target", ["churn", None], ids=["judged", "not-judged"])
+def test_its_documents_say_what_is_known_and_what_is_not(rows, labels, sample, store, tmp_path, target):
+    joblib.dump(a_pipeline(LogisticRegression(C=9)).fit(rows, labels), tmp_path / "model.pkl")
+    if target is None:
+        rows.to_parquet(sample)
+    made = bring(tmp_path / "model.pkl", sample, store, target=target)
+    card, technical = (made.read(name).decode() for name in ("model_card.md", "technical_document.md"))
+    assert made.metadata.data_fingerprint in card
+    assert made.metadata.code_version in technical
+    for part in ("a sample of its input, not the training rows", "Which rows and which code trained it", "plan"):
+        assert part in card
+    for part in ("StandardScaler", "| C | 9 |", "rows of the sample held"):
+        assert part in technical
+    said = "which it may have been trained on" if target else "Nobody judged it"
+    assert said in card
+    assert "training rows alone" not in technical
+    assert {"model_card.html", "technical_document.html"} <= set(made.manifest.files)
+
+
+def test_a_pipeline_that_chooses_columns_in_its_own_way_has_its_documents(rows, labels, sample, store, tmp_path):
+    choose = ColumnTransformer([("n", StandardScaler(), slice(0, 2))])
+    joblib.dump(make_pipeline(choose, LogisticRegression()).fit(rows, labels), tmp_path / "model.pkl")
+    technical = bring(tmp_path / "model.pkl", sample, store).read("technical_document.md").decode()
+    assert "StandardScaler" in technical
+
+
+def test_a_column_of_lists_that_the_model_does_not_take_is_no_obstacle(rows, labels, sample, store, tmp_path):
+    joblib.dump(a_pipeline(LogisticRegression()).fit(rows, labels), tmp_path / "model.pkl")
+    rows.assign(churn=labels, tags=[["a", "b"]] * len(rows)).to_parquet(sample)
+    assert "tags" not in [feature.name for feature in bring(tmp_path / "model.pkl", sample, store).schema.features]
 
 
 def test_a_regression_has_one_score_a_row(rows, sample, store, tmp_path):

@@ -125,6 +125,16 @@ def test_what_is_expected_of_a_column_is_what_callers_are_told():
     assert sum(checked.rows) == 4454
 
 
+def test_what_is_expected_of_numbers_and_dates_is_told_too():
+    rows = pd.DataFrame({"size": [1.0, None, 2.0], "grade": [1, 2, 3], "day": ["2026-01-01", "2026-01-02", None]})
+    said = {"size": {"kind": "integer"}, "grade": {"allowed": [1, 2.5, 3, 10]}, "day": {"kind": "date"}}
+    size, grade, day = feature_schema.infer(rows, Expectations.model_validate({"columns": said})).features
+    assert size.integral
+    assert size.nullable
+    assert grade.categories == ("1", "2.5", "3", "10")
+    assert (day.kind, day.description) == (FeatureKind.TEXT, "Date (ISO 8601)")
+
+
 def test_a_check_tells_what_is_allowed_and_yet_worth_knowing(tmp_path):
     rows = pd.DataFrame({"x": range(200), "constant": 1, "rare": [f"c{n // 2}" for n in range(200)]})
     rows.assign(y=[n % 25 == 0 for n in range(200)]).to_parquet(tmp_path / "rows.parquet")

@@ -32,8 +32,13 @@ class Api(BaseHTTPRequestHandler):
         match address.path:
             case "/page":
                 start = (int(asked["page"]) - 1) * size
-            case "/offset":
+            case "/offset" | "/counted":
                 start = int(asked["offset"])
+                if address.path == "/counted" and start >= len(RECORDS):
+                    return self.answer(404, {})
+                size = min(size, 10)
+            case "/deaf":
+                start = 0
             case "/cursor" | "/stuck":
                 start = int(asked.get("cursor", 0))
             case "/link" | "/elsewhere":
@@ -50,7 +55,8 @@ class Api(BaseHTTPRequestHandler):
         if address.path == "/elsewhere":
             headers["Link"] = '<http://127.0.0.2:1/steal>; rel="next"'
         after = "10" if address.path == "/stuck" else str(cursor) if more else None
-        return self.answer(200, {"data": {"items": RECORDS[start : start + size], "next": after}}, headers)
+        body = {"data": {"items": RECORDS[start : start + size], "next": after}, "total": len(RECORDS)}
+        return self.answer(200, body, headers)
 
     def answer(self, status, document, headers=None):
         body = b"<html>" if document is None else json.dumps(document).encode()
@@ -93,6 +99,8 @@ def api(url, **options):
     [
         pytest.param("/page", {"kind": "page"}, id="page-numbers"),
         pytest.param("/offset", {"kind": "offset", "size": 10}, id="offsets"),
+        pytest.param("/offset", {"kind": "offset", "size": 100}, id="offsets-of-an-api-that-caps-its-pages"),
+        pytest.param("/counted", {"kind": "offset", "size": 5, "total": "total"}, id="offsets-up-to-the-total"),
         pytest.param("/cursor", {"kind": "cursor", "next": "data.next"}, id="cursors"),
         pytest.param("/link", {"kind": "link"}, id="link-header"),
     ],
@@ -146,6 +154,13 @@ def test_a_server_that_stays_busy_is_an_error(server):
         pytest.param("/cursor", {"records": "data.rows"}, "at 'data.rows' is NoneType, not a list", id="no-list"),
         pytest.param("/elsewhere", {"paging": {"kind": "link"}}, "127.0.0.2, which must not get", id="other-host"),
         pytest.param("/stuck", {"paging": {"kind": "cursor", "next": "data.next"}}, "names itself", id="endless"),
+        pytest.param(
+            "/deaf", {"paging": {"kind": "offset"}}, "the 25 records of the page before again.*'offset'", id="deaf"
+        ),
+        pytest.param("/deaf", {"paging": {"kind": "page"}}, "page before again; .*'page'", id="deaf-to-pages"),
+        pytest.param(
+            "/offset", {"paging": {"kind": "offset", "total": "count"}}, "at 'count' is NoneType", id="no-total"
+        ),
         pytest.param(
             "/page", {"paging": {"kind": "page"}, "pages_at_most": 2}, "more than 2 pages", id="too-many"
         ),

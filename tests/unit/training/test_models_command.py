@@ -3,9 +3,12 @@
 import json
 import shutil
 
+import joblib
 import mlflow
+import pandas as pd
 import pytest
 import typer.testing
+from sklearn.linear_model import LogisticRegression
 
 from deployments.contracts.errors import UnknownVersion
 from ray_apps import train as job
@@ -135,6 +138,35 @@ def test_versions_are_compared_where_people_look_them_up(state):
     assert rows[0].endswith("| high |")
     (run, *_) = client.search_runs([client.get_experiment_by_name("birds").experiment_id])
     assert run.data.metrics["one_row_milliseconds"] > 0
+
+
+def test_a_version_that_comes_alone_joins_the_comparison(state, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(state, copy)
+    monkeypatch.setenv("RAYGATE_STATE_DIRECTORY", str(copy))
+    document = tmp_path / "training.yaml"
+    alone = "versions: [{version: 2.0.0, family: logistic_regression, parameters: {C: 0.5}}]\n"
+    document.write_text(CONFIG.partition("versions:")[0] + alone)
+    job.train(document, Settings(), lambda line: None)
+    client = mlflow.MlflowClient(registry(copy).uri, registry(copy).uri)
+    text = client.get_registered_model("birds").description
+    assert [line.split(" | ")[0] for line in text.splitlines()[4:]] == ["| 1.0.0", "| 1.1.0", "| 2.0.0"]
+
+
+def test_a_brought_in_model_is_shown_with_its_card_and_compared(state, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(state, copy)
+    monkeypatch.setenv("RAYGATE_STATE_DIRECTORY", str(copy))
+    rows = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0] * 9})
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    joblib.dump(LogisticRegression().fit(rows, rows["x"] > 1), tmp_path / "model.pkl")
+    named = ("--name", "birds", "--version", "3.0.0")
+    raygate("package", "--model", str(tmp_path / "model.pkl"), "--sample", str(tmp_path / "rows.csv"), *named)
+    shown = raygate("models", "show", "birds", "3.0.0").output
+    for part in ("model_card.html", "technical_document.html", "a sample of its input, not the training rows"):
+        assert part in shown
+    client = mlflow.MlflowClient(registry(copy).uri, registry(copy).uri)
+    assert "| 3.0.0 | LogisticRegression |" in client.get_registered_model("birds").description
 
 
 def test_words_that_a_person_wrote_are_kept(state, tmp_path):

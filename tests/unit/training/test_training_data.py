@@ -6,7 +6,7 @@ from deployments.contracts import yaml_document
 from deployments.contracts.errors import InvalidDocument, InvalidRows
 from deployments.contracts.feature_schema import FeatureKind
 from deployments.contracts.package import Task
-from training import data, feature_schema
+from training import data, feature_schema, row_content
 from training.config import Split, Target, TrainingConfig
 from training.errors import DataRejected
 
@@ -73,9 +73,9 @@ def test_rows_that_cannot_be_divided_by_time_are_refused(tmp_path, moments, labe
 
 def test_the_fingerprint_follows_every_value_and_name():
     rows = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
-    assert data.fingerprint(rows) == data.fingerprint(rows.copy())
+    assert row_content.fingerprint(rows) == row_content.fingerprint(rows.copy())
     changed = [rows.assign(a=[1, 3]), rows.rename(columns={"a": "c"}), rows[["b", "a"]], rows.astype({"a": float})]
-    assert len({data.fingerprint(frame) for frame in [rows, *changed]}) == 5
+    assert len({row_content.fingerprint(frame) for frame in [rows, *changed]}) == 5
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,8 @@ def test_a_document_can_say_the_task(values, task, expected):
         pytest.param([1.5, 1.5], {}, "only the value", id="one-quantity"),
         pytest.param(["a", "b"], {"task": "regression"}, "'a', which is no quantity", id="quantity-of-texts"),
         pytest.param(["a", 1], {}, "mixes kinds", id="mixture"),
+        pytest.param([0, 0.5, 1, 1.5], {"task": "classification"}, "0.5, which is no label", id="fractions"),
+        pytest.param([0, np.inf], {"task": "classification"}, "inf, which is no label", id="infinity"),
     ],
 )
 def test_a_target_that_asks_nothing_is_refused(values, asked, says):
