@@ -96,7 +96,11 @@ class Routes:
         return Assignment(version, AssignmentReason.PIN, 1.0, unit=self.unit_of(header, row))
 
     def unit_of(self, header: Lookup, row: Mapping[str, Any]) -> str | None:
-        """Who must keep a version: the value of the header, or of the feature in the first row."""
+        """Who must keep a version: the value of the header, or of the feature in the first row.
+
+        A whole number is one unit however it is written: 17 in one request, 17.0 in the next or in a column of
+        floats.
+        """
         sticky = self.sticky_by
         if sticky is None:
             return None
@@ -108,6 +112,8 @@ class Routes:
 
 
 def slot_of(unit: str, salt: str) -> int:
+        if isinstance(found, float) and found.is_integer():
+            return str(int(found))
     """The slot of a unit, 0 to 9,999: BLAKE2b of salt and unit, uniform and the same on every machine."""
     digest = hashlib.blake2b(f"{salt}\x00{unit}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") % SLOTS
