@@ -231,7 +231,7 @@ class TrafficPolicy(Frozen):
         model: Registered model behind it.
         policy_epoch: Rises with every change; written wherever a decision of this policy is recorded.
         stable: The version that must be able to answer for the endpoint to be ready.
-        versions: Every version with a pool that the gateway is to know, stable included.
+        versions: Every version with a pool that the gateway is to know, stable included. No other is named.
         replicas: The most replicas that a version's pool may have; one if it is not named.
         sleepers: Versions whose pools the owner lets sleep while nobody asks; see ``may_sleep``.
         slots: Slot table: versions with numbers of consecutive slots, 10,000 in all.
@@ -265,6 +265,17 @@ class TrafficPolicy(Frozen):
     request_log: RequestLog = RequestLog()
     limits: Limits = Limits()
     documents: Documents | None = None
+
+    @model_validator(mode="after")
+    def _names_its_own_versions(self) -> TrafficPolicy:
+        named = [("stable", self.stable), *(("slots", version) for version, _ in self.slots)]
+        named += [("rules", rule.version) for rule in self.rules]
+        named += [("shadows", shadow.version) for shadow in self.shadows]
+        for where, version in named:
+            if version not in self.versions:
+                known = ", ".join(map(str, self.versions))
+                raise ValueError(f"{where}: unknown version {version}; known: {known}")
+        return self
 
     def keeps_awake(self, version: Version) -> bool:
         """Whether a version must have a replica whoever asks: it is stable, has weight, or gets copies."""
