@@ -65,7 +65,7 @@ class Shadow(Frozen):
     Attributes:
         version: Not one that the split gives traffic to: its figures would mix.
         percent: Of the requests that are copied.
-        max_rows_in_flight: Copies beyond it are dropped and counted.
+        max_rows_in_flight: Copies beyond it are dropped and counted, so a request with more rows never has one.
     """
 
     version: Version

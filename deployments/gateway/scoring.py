@@ -70,8 +70,9 @@ class Scoring:
         self.max_body_bytes = Limits().max_body_bytes
         """The largest body that any endpoint accepts: nothing larger is read, whomever it is for."""
         self.log = log or RequestLog()
-        self._draw, self._cache, self._cached_by_default = draw, cache, cached_by_default
-        self._shadows = Shadows(self.log, clock, draw)
+        self._draw, self._spend = draw, spend
+        self._cache, self._cached_by_default = cache, cached_by_default
+        self._shadows = Shadows(counters, self.log, clock, draw)
 
     def serve(self, endpoints: Mapping[str, ServedEndpoint]) -> None:
         """Take over endpoints; a request that is under way keeps the one it began with."""
