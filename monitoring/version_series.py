@@ -74,7 +74,7 @@ _BY_LABEL: tuple[tuple[str, str, str, Callable[[VersionCounts], dict[str, int]]]
     ),
     (
         names.FEEDBACK_OUTCOMES,
-        "Feedback with a value, by whether it met the bandit's goal",
+        "Predictions of the split's whose feedback has a value, by whether it met the bandit's goal",
         "outcome",
         lambda counts: {"success": counts.feedback_successes, "failure": counts.feedback_failures},
     ),

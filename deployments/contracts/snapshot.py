@@ -60,8 +60,8 @@ class VersionCounts:
             (``metric_names.SHADOW_DIFFERENCE_BUCKETS``, then one beyond).
         shadow_difference_sum: Sum of those differences.
         feedback: Feedback on this version's predictions, each prediction's every message once.
-        feedback_successes: Of it, with a value that met the bandit's goal.
-        feedback_failures: Of it, with a value that did not.
+        feedback_successes: Predictions of the split's, under a bandit, whose first value met its goal.
+        feedback_failures: Those whose first value did not.
     """
 
     requests: dict[str, int] = field(default_factory=dict)

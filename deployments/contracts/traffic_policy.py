@@ -78,8 +78,8 @@ class Bandit(Frozen):
 
     Attributes:
         floor: Least percentage of each arm, so that none is ever starved of evidence.
-        success_at: Feedback whose value is at least this is a success, any other value a failure; feedback without
-            a value says nothing.
+        success_at: A prediction whose first feedback has at least this value is a success, any other value makes a
+            failure; feedback without a value says nothing.
     """
 
     floor: float = Field(default=5.0, gt=0, le=50)

@@ -167,7 +167,8 @@ class Scoring:
         dispatcher, rows = served.queue_for(document)
         if document.text is None:  # what is logged of a document are the features that the pool makes of it
             progress.rows = rows
-        ids = progress.ids = served.new_ids(rows.count)
+        # What stable answers in another's place is no draw of its own.
+        ids = progress.ids = served.new_ids(rows.count, assignment.by_split and not failover)
 
         async def ask_pool(positions: list[int] | None = None) -> Scores:
             asked = rows if positions is None else rows.take(positions)

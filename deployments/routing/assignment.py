@@ -45,6 +45,11 @@ class Assignment:
     rule: str = ""
     unit: str | None = None
 
+    @property
+    def by_split(self) -> bool:
+        """Whether the slot table chose it, with the propensity that is told."""
+        return self.reason is AssignmentReason.STICKY or self.reason is AssignmentReason.RANDOM
+
 
 @dataclass(frozen=True, slots=True)
 class Routes:
@@ -107,13 +112,13 @@ class Routes:
         if sticky.header is not None:
             return header(sticky.header.lower())
         found = row.get(sticky.feature or "")
+        if isinstance(found, float) and found.is_integer():
+            return str(int(found))
         # Anything else is no unit; the row is about to be refused for it.
         return str(found) if isinstance(found, str | int | float) else None
 
 
 def slot_of(unit: str, salt: str) -> int:
-        if isinstance(found, float) and found.is_integer():
-            return str(int(found))
     """The slot of a unit, 0 to 9,999: BLAKE2b of salt and unit, uniform and the same on every machine."""
     digest = hashlib.blake2b(f"{salt}\x00{unit}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") % SLOTS
