@@ -196,7 +196,7 @@ class Limits(Frozen):
     Attributes:
         max_body_bytes: Larger bodies are refused before they are read to the end.
         max_rows: Rows of one request.
-        deadline_seconds: From the request's arrival to its answer.
+        deadline_seconds: From the end of the request's body to its answer.
         failover_share: Share of the deadline that a version has before stable is asked in its place.
         attempt_seconds: For one call to a pool at the most, before another replica is asked too; where calls are
             usually fast, that happens earlier.

@@ -35,6 +35,7 @@ _REFUSALS = {
 _PROBLEMS = {
     400: "The body is not JSON.",
     404: "No such model.",
+    408: "The body did not arrive in time.",
     413: "The body is too large.",
     422: "A row does not fit the model; the details name row and field.",
     500: "The model failed on a row.",

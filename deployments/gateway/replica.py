@@ -59,6 +59,7 @@ class Gateway:
             log=RequestLog(records_of(arguments, self._records)),
             cache=self._cache,
             cached_by_default=arguments.cache_by_default,
+            spend=self._access.spend,
         )
         self._pools = Pools(
             PoolClient.connect, counters, time.monotonic, self._spans, asleep=SleepingPools().names
@@ -70,9 +71,7 @@ class Gateway:
         whole_response.install()
         predict = PredictEndpoint(self._scoring, self._access, self._spans)
         release = metadata.version("raygate")
-        behind = app.build(
-            self._scoring, predict, self._access, release, self._batch, self._spans, self._control_url
-        )
+        behind = app.build(self._scoring, predict, release, self._batch, self._spans, self._control_url)
         documents = DocumentEndpoint(self._scoring, self._access, self._spans)
         self._application = HotPath(predict, documents, Guard(behind, self._access))
         return self._application

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from deployments.access.caller import Caller
 from deployments.access.roles import Permission
 from deployments.contracts.errors import (
     BodyTooLarge,
@@ -53,6 +54,7 @@ class Scoring:
         log: Remembers what happened.
         cache: Of results, for the endpoints that want it.
         cached_by_default: Whether endpoints that do not say so want it.
+        spend: Counts rows of a caller that are about to be predicted; raises a RaygateError if they are too many.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Scoring:
         log: RequestLog | None = None,
         cache: ResultCache | None = None,
         cached_by_default: bool = False,
+        spend: Callable[[Caller, int], None] = lambda caller, rows: None,
     ) -> None:
         self.counters, self.clock = counters, clock
         self.endpoints: Mapping[str, ServedEndpoint] = {}
@@ -123,7 +126,9 @@ class Scoring:
         if len(document.rows) > limits.max_rows:
             message = f"has {len(document.rows)} rows; at most {limits.max_rows} go into one request"
             raise InvalidRows((FieldProblem("features", message),))
-        assignment = progress.assignment = self._assign(endpoint, document, incoming)
+        assignment = self._assign(endpoint, document, incoming)
+        self._spend(incoming.caller, len(document.rows))
+        progress.assignment = assignment  # from here on a failure is the version's
         deadline = incoming.began + limits.deadline_seconds
         if document.version is not None or assignment.version == endpoint.policy.stable:
             # Who asks for a version wants to know how that one is.
@@ -223,11 +228,13 @@ class Scoring:
     ) -> Scores:
         """Ask the version's pool; each caller has a deadline of its own, whoever shares its call."""
         asked = self.clock()
+        if asked >= deadline:
+            raise DeadlineExceeded(deadline - incoming.began)
         try:
             async with asyncio.timeout(deadline - asked):
                 scores = await dispatcher.submit(rows, ids, deadline, incoming.size, explain, incoming.span)
         except (TimeoutError, DeadlineExceeded, PoolUnavailable) as error:
-            if dispatcher.answered_at < asked:  # nobody else had an answer meanwhile
+            if dispatcher.is_silent_since(asked):
                 served.ready = False
             if isinstance(error, TimeoutError):
                 raise DeadlineExceeded(deadline - incoming.began) from error

@@ -80,8 +80,8 @@ class ServedVersion:
         """Position of the returned label among the classes; 0 for a regression."""
         return self.metadata.position_of_label(scores)
 
-    def read(self, scores: list[float], probabilities: bool) -> dict[str, Any]:
-        """The caller's view of one row's scores; counts the label.
+    def tell_and_count(self, scores: list[float], probabilities: bool) -> dict[str, Any]:
+        """The caller's view of one row's scores; its label is counted as returned.
 
         Args:
             scores: A probability for each class, or the values of a regression.
@@ -130,6 +130,8 @@ class ServedEndpoint:
     def reweighted(self, weights: Mapping[Version, float]) -> ServedEndpoint:
         """The endpoint with other weights, by the fewest moves from those in force; itself if no slot moves."""
         table = self.routes.table.reweighted(weights)
+        if table is self.routes.table:
+            return self
         return replace(self, routes=replace(self.routes, table=table))
 
     @property

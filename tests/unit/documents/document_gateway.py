@@ -53,7 +53,7 @@ class DocumentGateway:
         access = access or Access.insecure_local()
         predict = PredictEndpoint(self.scoring, access, Tracing())
         documents = DocumentEndpoint(self.scoring, access, Tracing())
-        self.asgi = HotPath(predict, documents, Guard(app.build(self.scoring, predict, access, "1.2.3"), access))
+        self.asgi = HotPath(predict, documents, Guard(app.build(self.scoring, predict, "1.2.3"), access))
         self.known = Pools(self.connect, self.counters, time.monotonic)
 
     async def connect(self, application):
