@@ -119,10 +119,13 @@ class DocumentEndpoint(PredictEndpoint):
         return RequestDocument(taken.endpoint_of(sent), [sent], single=True, text=body.decode())
 
     def _told(self, asked: RequestDocument, answer: Answer) -> Told:
-        return own_document(answer), [
+        headers = [
             (b"x-prediction-id", answer.ids[0].encode()),
             (b"x-model-version", answer.served.text.encode()),
         ]
+        if answer.failover:
+            headers.append((b"x-failover-from", str(answer.assignment.version).encode()))
+        return own_document(answer), headers
 
 
 class Guard:

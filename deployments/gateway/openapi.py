@@ -111,6 +111,10 @@ def _document_operation(
         "headers": {
             "x-prediction-id": {"schema": {"type": "string"}, "description": "feedback refers to it"},
             "x-model-version": {"schema": {"type": "string"}, "description": "the version that answered"},
+            "x-failover-from": {
+                "schema": {"type": "string"},
+                "description": "the version that was to and could not",
+            },
         },
         "content": _json({"anyOf": answers}),
     }
