@@ -62,13 +62,19 @@ _BY_LABEL: tuple[tuple[str, str, str, Callable[[VersionCounts], dict[str, int]]]
         "result",
         lambda counts: {
             "compared": counts.shadow_rows,
-            "dropped": counts.shadow_dropped,
+            "dropped": sum(counts.shadow_drops.values()),
             "failed": counts.shadow_failed,
         },
     ),
     (
+        names.SHADOW_DROPPED_ROWS,
+        "Rows that were not copied to this version as a shadow, by the reason",
+        "reason",
+        lambda counts: counts.shadow_drops,
+    ),
+    (
         names.FEEDBACK_OUTCOMES,
-        "Feedback with a value, by whether it met the bandit's goal",
+        "Predictions of the split's whose feedback has a value, by whether it met the bandit's goal",
         "outcome",
         lambda counts: {"success": counts.feedback_successes, "failure": counts.feedback_failures},
     ),

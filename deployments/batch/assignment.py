@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,15 +38,11 @@ class SplitAssignment:
     Args:
         policy: Of the endpoint when the job was submitted.
         header_columns: Columns that stand for headers, by lower-case name.
-        integral: Features of which training saw whole numbers only: a request says 36, a column may hold 36.0.
     """
 
-    def __init__(
-        self, policy: TrafficPolicy, header_columns: Mapping[str, str], integral: Collection[str] = ()
-    ) -> None:
+    def __init__(self, policy: TrafficPolicy, header_columns: Mapping[str, str]) -> None:
         self._routes = Routes.of(policy)
         self._header_columns = header_columns
-        self._integral = integral
         sticky = {policy.sticky_by.feature} if policy.sticky_by and policy.sticky_by.feature else set()
         self._features = sticky | {name for rule in policy.rules for name in rule.when.feature}
 
@@ -59,7 +55,7 @@ class SplitAssignment:
         """
         count = table.num_rows
         headers = {name: _texts(table, column) for name, column in self._header_columns.items()}
-        features = {name: self._sent(table, name) for name in self._features if name in table.schema.names}
+        features = {name: table.column(name).to_pylist() for name in self._features if name in table.schema.names}
         assigned = []
         for row in range(count):
             sent: dict[str, Any] = {
@@ -75,12 +71,6 @@ class SplitAssignment:
             [one.reason.value for one in assigned],
             [one.propensity for one in assigned],
         )
-
-    def _sent(self, table: pa.Table, feature: str) -> list[Any]:
-        values: list[Any] = table.column(feature).to_pylist()
-        if feature not in self._integral:
-            return values
-        return [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
 
 
 def one_version(version: Version, rows: int) -> Assigned:

@@ -40,8 +40,7 @@ class BlockScorer:
         schemas = [scorer.package.schema for scorer in scorers.values()]
         self.features = () if job.documents else planning.features_of(schemas)
         """Columns that a model reads; none where the rows are documents."""
-        integral = {feature.name for feature in self.features if feature.integral}
-        self._split = SplitAssignment(job.policy, job.header_columns, integral) if job.policy else None
+        self._split = SplitAssignment(job.policy, job.header_columns) if job.policy else None
         endpoint = job.policy.endpoint if job.policy else job.model
         self._tags = {version: prediction_id.tag_of(endpoint, version) for version in scorers}
 

@@ -76,7 +76,7 @@ class Unavailable(ApiError):
 
 
 class TimedOut(ApiError):
-    """The model did not answer within the endpoint's deadline."""
+    """The model did not answer within the endpoint's deadline, or the request took too long to arrive."""
 
 
 class ServerFailed(ApiError):
@@ -88,6 +88,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "VALIDATION_ERROR": RequestRefused,
     "MALFORMED_REQUEST": RequestRefused,
     "BODY_TOO_LARGE": RequestRefused,
+    "BODY_TOO_SLOW": TimedOut,
     "UNSCORABLE_ROW": RequestRefused,
     "METHOD_NOT_ALLOWED": RequestRefused,
     "MODEL_NOT_FOUND": NotFound,
@@ -111,6 +112,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     401: NotAuthenticated,
     403: NotPermitted,
     404: NotFound,
+    408: TimedOut,
     429: RateLimited,
     503: Unavailable,
     504: TimedOut,

@@ -1,7 +1,9 @@
 """Identity of a prediction: a UUIDv7 that tells when and by which version it was made.
 
 The last 16 of its random bits are a tag of endpoint and version, so that whoever gets feedback, days later and in
-another gateway, knows the version without asking anybody. 58 random bits a millisecond remain.
+another gateway, knows the version without asking anybody. 58 random bits a millisecond remain. A version has a
+second tag for what the split gave it: a bandit learns from nothing else, because who asks for a version, or is led
+there by a rule, is no caller like any other.
 """
 
 from __future__ import annotations
@@ -33,9 +35,17 @@ class PredictionId:
     tag: str
 
 
-def tag_of(endpoint: str, version: Version) -> str:
-    """Four hex digits for an endpoint's version; two versions share one with a probability of 1 to 65,536."""
-    digest = hashlib.blake2b(f"{endpoint}@{version}".encode(), digest_size=TAG_DIGITS // 2)
+def tag_of(endpoint: str, version: Version, by_split: bool = False) -> str:
+    """Four hex digits for an endpoint's version; two versions share one with a probability of 1 to 16,384.
+
+    Args:
+        endpoint: Name of the endpoint.
+        version: That makes the prediction.
+        by_split: Whether the split of an online request chose it. Ids of releases that did not tell the two apart
+            read as if it had not.
+    """
+    made = f"{endpoint}@{version}/split" if by_split else f"{endpoint}@{version}"
+    digest = hashlib.blake2b(made.encode(), digest_size=TAG_DIGITS // 2)
     return digest.hexdigest()
 
 

@@ -8,12 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from typing import Any
 
 from deployments.contracts.distributions import Distributions, PackageKey
 from deployments.contracts.metric_names import LATENCY_BUCKETS_SECONDS, SHADOW_DIFFERENCE_BUCKETS
 
 SNAPSHOT_CONTRACT = 1
+
+
+class ShadowDrop(StrEnum):
+    """Why a request was not copied to a shadow.
+
+    Attributes:
+        TOO_LARGE: It alone has more rows than may be in flight.
+        FULL: Too many rows are in flight already.
+        NOT_READY: The shadow's pool does not answer, or has not said yet what it serves.
+    """
+
+    TOO_LARGE = "too_large"
+    FULL = "full"
+    NOT_READY = "not_ready"
 
 
 def _buckets(bounds: tuple[float, ...]) -> list[int]:
@@ -38,15 +53,15 @@ class VersionCounts:
         cache_hits: Rows answered from the result cache.
         cache_misses: Rows looked for there and not found.
         shadow_rows: Copies of rows that this version answered as a shadow.
-        shadow_dropped: Copies that were dropped because too many were in flight.
+        shadow_drops: Copies that were not made, by reason (``ShadowDrop``).
         shadow_failed: Copies without an answer.
         shadow_disagreements: Copies whose label is not the one that the caller got.
         shadow_differences: Copies by absolute difference of the score from the caller's
             (``metric_names.SHADOW_DIFFERENCE_BUCKETS``, then one beyond).
         shadow_difference_sum: Sum of those differences.
         feedback: Feedback on this version's predictions, each prediction's every message once.
-        feedback_successes: Of it, with a value that met the bandit's goal.
-        feedback_failures: Of it, with a value that did not.
+        feedback_successes: Predictions of the split's, under a bandit, whose first value met its goal.
+        feedback_failures: Those whose first value did not.
     """
 
     requests: dict[str, int] = field(default_factory=dict)
@@ -61,7 +76,7 @@ class VersionCounts:
     cache_hits: int = 0
     cache_misses: int = 0
     shadow_rows: int = 0
-    shadow_dropped: int = 0
+    shadow_drops: dict[str, int] = field(default_factory=dict)
     shadow_failed: int = 0
     shadow_disagreements: int = 0
     shadow_differences: list[int] = field(default_factory=lambda: _buckets(SHADOW_DIFFERENCE_BUCKETS))

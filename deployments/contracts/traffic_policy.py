@@ -65,7 +65,7 @@ class Shadow(Frozen):
     Attributes:
         version: Not one that the split gives traffic to: its figures would mix.
         percent: Of the requests that are copied.
-        max_rows_in_flight: Copies beyond it are dropped and counted.
+        max_rows_in_flight: Copies beyond it are dropped and counted, so a request with more rows never has one.
     """
 
     version: Version
@@ -78,8 +78,8 @@ class Bandit(Frozen):
 
     Attributes:
         floor: Least percentage of each arm, so that none is ever starved of evidence.
-        success_at: Feedback whose value is at least this is a success, any other value a failure; feedback without
-            a value says nothing.
+        success_at: A prediction whose first feedback has at least this value is a success, any other value makes a
+            failure; feedback without a value says nothing.
     """
 
     floor: float = Field(default=5.0, gt=0, le=50)
@@ -196,7 +196,7 @@ class Limits(Frozen):
     Attributes:
         max_body_bytes: Larger bodies are refused before they are read to the end.
         max_rows: Rows of one request.
-        deadline_seconds: From the request's arrival to its answer.
+        deadline_seconds: From the end of the request's body to its answer.
         failover_share: Share of the deadline that a version has before stable is asked in its place.
         attempt_seconds: For one call to a pool at the most, before another replica is asked too; where calls are
             usually fast, that happens earlier.
@@ -231,7 +231,7 @@ class TrafficPolicy(Frozen):
         model: Registered model behind it.
         policy_epoch: Rises with every change; written wherever a decision of this policy is recorded.
         stable: The version that must be able to answer for the endpoint to be ready.
-        versions: Every version with a pool that the gateway is to know, stable included.
+        versions: Every version with a pool that the gateway is to know, stable included. No other is named.
         replicas: The most replicas that a version's pool may have; one if it is not named.
         sleepers: Versions whose pools the owner lets sleep while nobody asks; see ``may_sleep``.
         slots: Slot table: versions with numbers of consecutive slots, 10,000 in all.
@@ -265,6 +265,17 @@ class TrafficPolicy(Frozen):
     request_log: RequestLog = RequestLog()
     limits: Limits = Limits()
     documents: Documents | None = None
+
+    @model_validator(mode="after")
+    def _names_its_own_versions(self) -> TrafficPolicy:
+        named = [("stable", self.stable), *(("slots", version) for version, _ in self.slots)]
+        named += [("rules", rule.version) for rule in self.rules]
+        named += [("shadows", shadow.version) for shadow in self.shadows]
+        for where, version in named:
+            if version not in self.versions:
+                known = ", ".join(map(str, self.versions))
+                raise ValueError(f"{where}: unknown version {version}; known: {known}")
+        return self
 
     def keeps_awake(self, version: Version) -> bool:
         """Whether a version must have a replica whoever asks: it is stable, has weight, or gets copies."""

@@ -74,7 +74,7 @@ def own_document(answer: Answer) -> bytes:
     failure = answer.scores.errors.get(0)
     if failure is not None:
         raise RowFailed(str(answer.served.name), failure)
-    answer.served.read(answer.scores.values[0].tolist(), probabilities=False)
+    answer.served.tell_and_count(answer.scores.values[0].tolist(), probabilities=False)
     assert answer.scores.documents is not None
     made = answer.scores.documents.answers[0]
     assert made is not None
@@ -87,7 +87,7 @@ def _row(answer: Answer, asked: RequestDocument, position: int, scores: list[flo
     if failure is not None:
         entry: dict[str, Any] = {"prediction": None, "error": row_problem(failure).document()}
     else:
-        entry = answer.served.read(scores, asked.probabilities)
+        entry = answer.served.tell_and_count(scores, asked.probabilities)
         if asked.explanations:
             entry.update(_explanation(answer, position, scores))
     entry["prediction_id"] = answer.ids[position]

@@ -9,13 +9,10 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from deployments.access.access import Access
-from deployments.access.caller import Caller
 from deployments.batch.policy import BatchPolicy
 from deployments.contracts.errors import RaygateError
 from deployments.gateway import batches, control, feedback_routes, openapi, status_routes
-from deployments.gateway.asgi import CALLER, PREDICT_PATHS, PredictEndpoint
-from deployments.gateway.incoming import Incoming
+from deployments.gateway.asgi import PREDICT_PATHS, PredictEndpoint
 from deployments.gateway.problems import Code, Problem, http_problem, problem
 from deployments.gateway.scoring import Scoring
 from deployments.open_inference import routes as open_inference
@@ -28,7 +25,6 @@ DOCUMENTATION_FILES = "/docs/static"
 def build(
     scoring: Scoring,
     predict: PredictEndpoint,
-    access: Access,
     release: str,
     batch: BatchPolicy | None = None,
     spans: Tracing | None = None,
@@ -39,7 +35,6 @@ def build(
     Args:
         scoring: Answers predict requests, of other protocols too.
         predict: The predict endpoint, for those that reach it past the hot path.
-        access: Counts the rows of callers.
         release: Of Raygate.
         batch: Rules for batches; without them none is taken.
         spans: Where requests of other protocols are traced; None: nowhere.
@@ -53,12 +48,7 @@ def build(
     app.include_router(status_routes.router(scoring))
     app.include_router(feedback_routes.router(scoring))
 
-    def incoming_of(request: Request, began: float, size: int, rows: int) -> Incoming:
-        caller: Caller = request.scope[CALLER]
-        access.spend(caller, rows)
-        return Incoming(request.scope["headers"], began, size, caller)
-
-    app.include_router(open_inference.router(scoring, release, incoming_of, spans or Tracing()))
+    app.include_router(open_inference.router(scoring, release, spans or Tracing()))
     if batch is not None:
         app.include_router(batches.router(scoring, batch))
     if control_url:

@@ -7,18 +7,21 @@ taken before them; everything else goes on to the application behind.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 import orjson
 
 from deployments import tracing
 from deployments.access.access import Access
 from deployments.access.caller import Caller
+from deployments.access.errors import UnlistedRoute
 from deployments.access.roles import Permission
-from deployments.contracts.errors import BodyTooLarge, MalformedRequest, RaygateError
+from deployments.contracts.errors import MalformedRequest, RaygateError
 from deployments.gateway.answer import Answer, document, own_document
-from deployments.gateway.incoming import Incoming
+from deployments.gateway.body import BODY_SECONDS, Message, Receive, Scope
+from deployments.gateway.intake import Intake
 from deployments.gateway.problems import problem
 from deployments.gateway.request_document import RequestDocument, parse, read
 from deployments.gateway.scoring import Scoring
@@ -28,9 +31,6 @@ from deployments.tracing import Tracing
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Told = tuple[bytes, list[tuple[bytes, bytes]] | None]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -49,18 +49,23 @@ class PredictEndpoint:
         scoring: Answers.
         access: Lets callers in.
         spans: Where requests are traced.
+        body_seconds: In which a body must be there.
     """
 
-    def __init__(self, scoring: Scoring, access: Access, spans: Tracing) -> None:
-        self._scoring, self._access, self._spans = scoring, access, spans
+    def __init__(
+        self, scoring: Scoring, access: Access, spans: Tracing, body_seconds: float = BODY_SECONDS
+    ) -> None:
+        self._scoring, self._spans = scoring, spans
+        self._intake = Intake(scoring, body_seconds)
+        self._admit = partial(access.admit, permission=Permission.PREDICT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong becomes an answer too."""
         path: str = scope["path"]
         span = self._spans.begin_request(f"POST {path}", scope["headers"])
-        began, failure = self._scoring.clock(), ""
+        failure = ""
         try:
-            told = await self._answer(scope, receive, span, began)
+            told = await self._answer(scope, receive, span)
         except Exception as error:
             failure = type(error).__name__
             if not isinstance(error, RaygateError):
@@ -72,24 +77,15 @@ class PredictEndpoint:
         finally:
             tracing.end(span, {"http.route": path}, failure)
 
-    async def _answer(self, scope: Scope, receive: Receive, span: Span | None, began: float) -> Told | None:
+    async def _answer(self, scope: Scope, receive: Receive, span: Span | None) -> Told | None:
         """The answer, or None if the client left."""
-        scoring, headers = self._scoring, scope["headers"]
-        try:
-            caller = self._access.admit(headers, Permission.PREDICT)
-            body = await _read_body(scope, receive, scoring.max_body_bytes)
-            if body is None:
-                return None
-            asked = self._asked(scope, body)
-            self._access.spend(caller, len(asked.rows))
-        except RaygateError as error:
-            scoring.refused(error, scoring.clock() - began)
-            raise
-        incoming = Incoming(headers, began, len(body), caller, scope["path"] == CHAMPION_PATH, span)
-        answer = await scoring.answer(asked, incoming)
-        return self._told(answer, asked)
+        path = scope["path"]
+        answered = await self._intake.answer(
+            scope, receive, self._admit, partial(self._asked, path), span, path == CHAMPION_PATH
+        )
+        return None if answered is None else self._told(*answered)
 
-    def _asked(self, scope: Scope, body: bytes) -> RequestDocument:
+    def _asked(self, path: str, body: bytes) -> RequestDocument:
         """What a body asks.
 
         Raises:
@@ -97,7 +93,7 @@ class PredictEndpoint:
         """
         return read(body)
 
-    def _told(self, answer: Answer, asked: RequestDocument) -> Told:
+    def _told(self, asked: RequestDocument, answer: Answer) -> Told:
         """Body and headers of an answer.
 
         Raises:
@@ -113,18 +109,23 @@ class DocumentEndpoint(PredictEndpoint):
         """Whether a path is an endpoint's."""
         return path in self._scoring.document_paths
 
-    def _asked(self, scope: Scope, body: bytes) -> RequestDocument:
+    def _asked(self, path: str, body: bytes) -> RequestDocument:
         sent = parse(body)
         if type(sent) is not dict:
             raise MalformedRequest("the body must be a JSON object")
-        endpoint = self._scoring.document_paths[scope["path"]].endpoint_of(sent)
-        return RequestDocument(endpoint, [sent], single=True, text=body.decode())
+        taken = self._scoring.document_paths.get(path)
+        if taken is None:  # the path was an endpoint's when the body began
+            raise UnlistedRoute("POST", path, ())
+        return RequestDocument(taken.endpoint_of(sent), [sent], single=True, text=body.decode())
 
-    def _told(self, answer: Answer, asked: RequestDocument) -> Told:
-        return own_document(answer), [
+    def _told(self, asked: RequestDocument, answer: Answer) -> Told:
+        headers = [
             (b"x-prediction-id", answer.ids[0].encode()),
             (b"x-model-version", answer.served.text.encode()),
         ]
+        if answer.failover:
+            headers.append((b"x-failover-from", str(answer.assignment.version).encode()))
+        return own_document(answer), headers
 
 
 class Guard:
@@ -179,38 +180,6 @@ class HotPath:
                 await self._documents(scope, receive, send)
                 return
         await self._behind(scope, receive, send)
-
-
-async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
-    """The whole body, or None if the client left.
-
-    Raises:
-        BodyTooLarge: It has more bytes than the limit; said before it is read, if the client said its length.
-    """
-    for name, value in scope["headers"]:
-        # A length of twelve digits is too large without a look at its value.
-        if name == b"content-length" and value.isdigit() and (len(value) > 12 or int(value) > limit):
-            raise BodyTooLarge(limit)
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        return None
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return body if len(body) <= limit else _too_large(limit)
-    chunks, size = [body], len(body)
-    while message.get("more_body", False):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > limit:
-            raise BodyTooLarge(limit)
-    return b"".join(chunks)
-
-
-def _too_large(limit: int) -> bytes:
-    raise BodyTooLarge(limit)
 
 
 async def send_problem(send: Send, error: Exception) -> None:

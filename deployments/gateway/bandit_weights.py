@@ -22,6 +22,7 @@ def moved(endpoint: ServedEndpoint, totals: FeedbackTotals) -> ServedEndpoint:
         version: Arm(*totals.get((policy.model, str(version)), (0, 0)))
         for version in {version for version, slots in policy.slots if slots}
     }
-    wanted = bandit.weights(arms, policy.bandit.floor)
-    in_force = {version: round(100 * share, 2) for version, share in endpoint.shares.items()}
-    return endpoint if wanted == in_force else endpoint.reweighted(wanted)
+    floor = policy.bandit.floor
+    if len(arms) < 2 or floor * len(arms) > 100:  # weights set by hand have left it nothing to move
+        return endpoint
+    return endpoint.reweighted(bandit.weights(arms, floor))

@@ -11,7 +11,7 @@ from datetime import datetime
 from deployments.contracts.distributions import PackageKey
 from deployments.contracts.metric_names import LATENCY_BUCKETS_SECONDS, NO_VERSION, OK, UNKNOWN_MODEL
 from deployments.contracts.model_version import ModelVersion, Version
-from deployments.contracts.snapshot import GatewaySnapshot, VersionCounts
+from deployments.contracts.snapshot import GatewaySnapshot, ShadowDrop, VersionCounts
 from deployments.contracts.wire import PoolDescription
 from deployments.gateway.distribution_counter import DistributionCounter
 from deployments.gateway.problems import row_problem
@@ -104,6 +104,11 @@ class Counters:
         counts = self.of(model, str(version))
         self._observe(counts, code, seconds)
         counts.failovers[code] = counts.failovers.get(code, 0) + 1
+
+    def shadow_dropped(self, model: str, version: Version, reason: ShadowDrop, rows: int) -> None:
+        """Count rows that were not copied to a shadow, whose pool may never have described itself."""
+        drops = self.of(model, str(version)).shadow_drops
+        drops[reason.value] = drops.get(reason.value, 0) + rows
 
     @staticmethod
     def _observe(counts: VersionCounts, outcome: str, seconds: float) -> None:

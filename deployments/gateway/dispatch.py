@@ -74,6 +74,7 @@ class Dispatcher:
         self.version, self.limits, self.replicas = version, limits, replicas
         self.answered_at = float("-inf")
         """Time of the clock at which the pool last answered a call."""
+        self._called_at = float("-inf")
         self._counts, self._tracing = counts, spans or Tracing()
         self._row_bytes = ROW_OVERHEAD_BYTES + 9 * len(validator.schema.numeric)
         self._validator, self._call, self._clock, self._gateway = validator, call, clock, gateway
@@ -87,6 +88,11 @@ class Dispatcher:
     def backlog(self) -> int:
         """Rows that wait or are in flight."""
         return self._queue.rows + self._rows_in_flight
+
+    def is_silent_since(self, moment: float) -> bool:
+        """Whether calls were under way since then, and none was answered: without a call there is no silence."""
+        was_called = self._called_at >= moment or self._in_flight > 0
+        return was_called and self.answered_at < moment
 
     def redirect(self, call: Call, limits: Limits, replicas: int) -> None:
         """Use another connection and other bounds from the next call on; what waits stays in the queue."""
@@ -173,7 +179,7 @@ class Dispatcher:
     async def _send(self, batch: list[Waiting], count: int, explained: bool = False) -> bool:
         """Make one call and tell everybody in it; whether the pool answered."""
         span = self._tracing.begin_call(self.version, [waiting.span for waiting in batch])
-        failure = ""
+        failure, self._called_at = "", self._clock()
         attempts = Attempts(self.version, self._call, self.limits, self._clock, self._answering)
         try:
             request = self._request(batch, span, explained)

@@ -6,6 +6,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import orjson
 
@@ -19,8 +20,9 @@ from deployments.contracts.traffic_policy import TrafficPolicy
 from deployments.gateway.request_log import RequestLog
 from deployments.gateway.served_endpoint import ServedEndpoint, ServedVersion
 
+Kept = TypeVar("Kept")
 REMEMBERED = 100_000
-"""Messages of feedback that a gateway remembers, to know one that comes twice."""
+"""Messages of feedback, and predictions judged by it, that a gateway remembers, to know what comes twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class FeedbackIntake:
     def __init__(self, log: RequestLog) -> None:
         self._log = log
         self._seen: OrderedDict[str, bytes] = OrderedDict()
+        self._judged: OrderedDict[str, None] = OrderedDict()
 
     def take(
         self,
@@ -95,15 +98,31 @@ class FeedbackIntake:
         )
         if not self._log.feedback(record):
             raise FeedbackNotTaken
-        self._remember(feedback_id, content)
+        _remember(self._seen, feedback_id, content)
         if policy and served:
-            _count(served, policy, request.value)
+            served.counts.feedback += 1
+            self._judge(predicted, served, policy, request.value)
         return Taken(feedback_id, again=False)
 
-    def _remember(self, feedback_id: str, content: bytes) -> None:
-        self._seen[feedback_id] = content
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
+    def _judge(
+        self, predicted: PredictionId, served: ServedVersion, policy: TrafficPolicy, value: float | None
+    ) -> None:
+        """Tell the bandit how a draw of its own ended; a prediction is one draw, however much is said of it."""
+        if policy.bandit is None or value is None or predicted.tag != served.split_tag:
+            return
+        if predicted.text in self._judged:
+            return
+        _remember(self._judged, predicted.text, None)
+        if value >= policy.bandit.success_at:
+            served.counts.feedback_successes += 1
+        else:
+            served.counts.feedback_failures += 1
+
+
+def _remember(memory: OrderedDict[str, Kept], key: str, value: Kept) -> None:
+    memory[key] = value
+    if len(memory) > REMEMBERED:
+        memory.popitem(last=False)
 
 
 def _predicted(request: FeedbackRequest) -> PredictionId:
@@ -124,7 +143,7 @@ def _version_of(
         (endpoint.policy, served)
         for endpoint in endpoints.values()
         for served in endpoint.versions.values()
-        if served.tag == predicted.tag
+        if predicted.tag in (served.tag, served.split_tag)
     ]
     return found[0] if len(found) == 1 else None
 
@@ -146,13 +165,3 @@ def _known(label: Prediction, served: ServedVersion) -> Prediction:
                 return known
         expected = f"one of {', '.join(served.class_texts)}"
     raise InvalidRows((FieldProblem("label", f"must be {expected}"),))
-
-
-def _count(served: ServedVersion, policy: TrafficPolicy, value: float | None) -> None:
-    counts = served.counts
-    counts.feedback += 1
-    if policy.bandit is not None and value is not None:
-        if value >= policy.bandit.success_at:
-            counts.feedback_successes += 1
-        else:
-            counts.feedback_failures += 1

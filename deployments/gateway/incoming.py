@@ -23,7 +23,7 @@ class Incoming:
 
     Attributes:
         headers: Names in lower case, as ASGI has them.
-        began: Time of the clock at which it arrived.
+        began: Time of the clock at which its body was there.
         size: Bytes of its body.
         caller: Who sent it.
         champion_only: Whether it takes no part in experiments: stable answers.

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from deployments.contracts.joint_call import JointAnswer, JointRequest
 
 if TYPE_CHECKING:
-    from deployments.gateway.asgi import Application, Message, Scope
+    from deployments.gateway.asgi import Application
+    from deployments.gateway.body import Message, Scope
 
 
 LONGEST_SECONDS = 25.0

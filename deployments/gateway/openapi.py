@@ -35,6 +35,7 @@ _REFUSALS = {
 _PROBLEMS = {
     400: "The body is not JSON.",
     404: "No such model.",
+    408: "The body did not arrive in time.",
     413: "The body is too large.",
     422: "A row does not fit the model; the details name row and field.",
     500: "The model failed on a row.",
@@ -110,6 +111,10 @@ def _document_operation(
         "headers": {
             "x-prediction-id": {"schema": {"type": "string"}, "description": "feedback refers to it"},
             "x-model-version": {"schema": {"type": "string"}, "description": "the version that answered"},
+            "x-failover-from": {
+                "schema": {"type": "string"},
+                "description": "the version that was to and could not",
+            },
         },
         "content": _json({"anyOf": answers}),
     }

@@ -212,6 +212,7 @@ class Pools:
             counts,
             self._counters.distributions(name, described),
             prediction_id.tag_of(policy.endpoint, name.version),
+            prediction_id.tag_of(policy.endpoint, name.version, by_split=True),
             documents=self._document_line(None, name, described, client, policy),
         )
 

@@ -11,6 +11,7 @@ import orjson
 from deployments.access import errors as refusals
 from deployments.batch import errors as batch_errors
 from deployments.contracts import errors
+from deployments.gateway.body import BodyTooSlow
 
 
 class Code(StrEnum):
@@ -19,6 +20,7 @@ class Code(StrEnum):
     VALIDATION_ERROR = "VALIDATION_ERROR"
     MALFORMED_REQUEST = "MALFORMED_REQUEST"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    BODY_TOO_SLOW = "BODY_TOO_SLOW"
     MODEL_NOT_FOUND = "MODEL_NOT_FOUND"
     NOT_FOUND = "NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
@@ -77,6 +79,8 @@ class Problem:
         headers = {"retry-after": str(self.retry_after)} if self.retry_after else {}
         if self.status == 401:
             headers["www-authenticate"] = _ASKED_OF_A_PERSON if self.in_browser else "Bearer"
+        if self.status == 408:
+            headers["connection"] = "close"  # what may still come is the rest of this body, not a request
         if self.allow:
             headers["allow"] = ", ".join(self.allow)
         return headers
@@ -93,6 +97,7 @@ class _Row:
 _TABLE: dict[type[errors.RaygateError], _Row] = {
     errors.MalformedRequest: _Row(400, Code.MALFORMED_REQUEST, "the request cannot be read"),
     errors.BodyTooLarge: _Row(413, Code.BODY_TOO_LARGE, "the request is too large"),
+    BodyTooSlow: _Row(408, Code.BODY_TOO_SLOW, "the request did not arrive in time"),
     errors.InvalidRows: _Row(422, Code.VALIDATION_ERROR, "the request does not fit the model"),
     errors.UnknownEndpoint: _Row(404, Code.MODEL_NOT_FOUND, "no such model"),
     errors.UnknownVersion: _Row(404, Code.MODEL_NOT_FOUND, "no such version"),

@@ -17,7 +17,7 @@ from deployments.access import errors as refusals
 from deployments.access.access import Access
 from deployments.contracts import feedback_totals, joint_call
 from deployments.contracts.traffic_policy import GatewayConfig
-from deployments.gateway import app, bandit_weights, joint_requests, own_figures, whole_response
+from deployments.gateway import accepted_policies, app, bandit_weights, joint_requests, own_figures, whole_response
 from deployments.gateway.arguments import GatewayArguments
 from deployments.gateway.asgi import Application, DocumentEndpoint, Guard, HotPath, PredictEndpoint
 from deployments.gateway.counters import Counters
@@ -47,7 +47,7 @@ class Gateway:
     def __init__(self, arguments: GatewayArguments) -> None:
         logs.configure("gateway")
         self._monitor_application = arguments.monitor_application
-        self._config = GatewayConfig()
+        self._config: GatewayConfig | None = None
         counters = Counters(uuid.uuid4().hex[:12])
         self._spans = tracing.configure("raygate-gateway")
         self._batch, self._control_url = arguments.batch, arguments.control_url
@@ -59,6 +59,7 @@ class Gateway:
             log=RequestLog(records_of(arguments, self._records)),
             cache=self._cache,
             cached_by_default=arguments.cache_by_default,
+            spend=self._access.spend,
         )
         self._pools = Pools(
             PoolClient.connect, counters, time.monotonic, self._spans, asleep=SleepingPools().names
@@ -70,9 +71,7 @@ class Gateway:
         whole_response.install()
         predict = PredictEndpoint(self._scoring, self._access, self._spans)
         release = metadata.version("raygate")
-        behind = app.build(
-            self._scoring, predict, self._access, release, self._batch, self._spans, self._control_url
-        )
+        behind = app.build(self._scoring, predict, release, self._batch, self._spans, self._control_url)
         documents = DocumentEndpoint(self._scoring, self._access, self._spans)
         self._application = HotPath(predict, documents, Guard(behind, self._access))
         return self._application
@@ -92,7 +91,7 @@ class Gateway:
 
         The old policies answer until every new pool is warm; then one assignment swaps them.
         """
-        config = GatewayConfig.model_validate(user_config)
+        config = accepted_policies.accepted(user_config, self._config)
         if not self._tasks:
             await asyncio.to_thread(self._access.start)
         self._access.share_among(config.gateways)
@@ -106,7 +105,7 @@ class Gateway:
         while True:
             await asyncio.sleep(PROBE_PAUSE_SECONDS)
             probed = self._config
-            if await self._pools.probe(probed.endpoints) and probed is self._config:
+            if probed and await self._pools.probe(probed.endpoints) and probed is self._config:
                 self._scoring.serve(self._pools.endpoints(probed.endpoints))
 
     async def _report(self) -> None:

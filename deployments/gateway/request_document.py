@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from itertools import islice
@@ -12,6 +11,7 @@ import orjson
 
 from deployments.contracts.errors import FieldProblem, InvalidRows, InvalidVersion, MalformedRequest
 from deployments.contracts.model_version import Version
+from deployments.gateway import lenient_json
 from deployments.gateway.row_validation import PROBLEM_LIMIT, shown_name
 
 _FIELDS = frozenset({"model_id", "model_version", "features", "options"})
@@ -98,7 +98,7 @@ def _explain_not_finite(body: bytes) -> None:
         InvalidRows: A feature is written as NaN or Infinity; nothing else is wrong with the JSON.
     """
     try:
-        document = json.loads(body)
+        document = lenient_json.loads(body)
         features = document.get("features")
     except (ValueError, RecursionError, AttributeError):
         return

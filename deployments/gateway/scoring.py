@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from deployments.access.caller import Caller
 from deployments.access.roles import Permission
 from deployments.contracts.errors import (
     BodyTooLarge,
@@ -53,6 +54,7 @@ class Scoring:
         log: Remembers what happened.
         cache: Of results, for the endpoints that want it.
         cached_by_default: Whether endpoints that do not say so want it.
+        spend: Counts rows of a caller that are about to be predicted; raises a RaygateError if they are too many.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Scoring:
         log: RequestLog | None = None,
         cache: ResultCache | None = None,
         cached_by_default: bool = False,
+        spend: Callable[[Caller, int], None] = lambda caller, rows: None,
     ) -> None:
         self.counters, self.clock = counters, clock
         self.endpoints: Mapping[str, ServedEndpoint] = {}
@@ -70,8 +73,9 @@ class Scoring:
         self.max_body_bytes = Limits().max_body_bytes
         """The largest body that any endpoint accepts: nothing larger is read, whomever it is for."""
         self.log = log or RequestLog()
-        self._draw, self._cache, self._cached_by_default = draw, cache, cached_by_default
-        self._shadows = Shadows(self.log, clock, draw)
+        self._draw, self._spend = draw, spend
+        self._cache, self._cached_by_default = cache, cached_by_default
+        self._shadows = Shadows(counters, self.log, clock, draw)
 
     def serve(self, endpoints: Mapping[str, ServedEndpoint]) -> None:
         """Take over endpoints; a request that is under way keeps the one it began with."""
@@ -122,7 +126,9 @@ class Scoring:
         if len(document.rows) > limits.max_rows:
             message = f"has {len(document.rows)} rows; at most {limits.max_rows} go into one request"
             raise InvalidRows((FieldProblem("features", message),))
-        assignment = progress.assignment = self._assign(endpoint, document, incoming)
+        assignment = self._assign(endpoint, document, incoming)
+        self._spend(incoming.caller, len(document.rows))
+        progress.assignment = assignment  # from here on a failure is the version's
         deadline = incoming.began + limits.deadline_seconds
         if document.version is not None or assignment.version == endpoint.policy.stable:
             # Who asks for a version wants to know how that one is.
@@ -166,7 +172,8 @@ class Scoring:
         dispatcher, rows = served.queue_for(document)
         if document.text is None:  # what is logged of a document are the features that the pool makes of it
             progress.rows = rows
-        ids = progress.ids = served.new_ids(rows.count)
+        # What stable answers in another's place is no draw of its own.
+        ids = progress.ids = served.new_ids(rows.count, assignment.by_split and not failover)
 
         async def ask_pool(positions: list[int] | None = None) -> Scores:
             asked = rows if positions is None else rows.take(positions)
@@ -221,11 +228,13 @@ class Scoring:
     ) -> Scores:
         """Ask the version's pool; each caller has a deadline of its own, whoever shares its call."""
         asked = self.clock()
+        if asked >= deadline:
+            raise DeadlineExceeded(deadline - incoming.began)
         try:
             async with asyncio.timeout(deadline - asked):
                 scores = await dispatcher.submit(rows, ids, deadline, incoming.size, explain, incoming.span)
         except (TimeoutError, DeadlineExceeded, PoolUnavailable) as error:
-            if dispatcher.answered_at < asked:  # nobody else had an answer meanwhile
+            if dispatcher.is_silent_since(asked):
                 served.ready = False
             if isinstance(error, TimeoutError):
                 raise DeadlineExceeded(deadline - incoming.began) from error

@@ -30,6 +30,7 @@ class ServedVersion:
     Attributes:
         digest: Of the package that the pool loaded.
         tag: Ends the ids of its predictions.
+        split_tag: Ends them where the split chose the version.
         ready: Whether the pool is thought to answer: it did when it was last asked, or has answered rows since.
         documents: How documents are sent; None where the endpoint or the pool has no transformers.
     """
@@ -42,6 +43,7 @@ class ServedVersion:
     counts: VersionCounts
     distributions: DistributionCounter
     tag: str
+    split_tag: str
     ready: bool = True
     documents: DocumentLine | None = None
     text: str = field(init=False)
@@ -56,9 +58,10 @@ class ServedVersion:
         """The feature schema that rows are validated against."""
         return self.validator.schema
 
-    def new_ids(self, count: int) -> list[str]:
-        """Ids of predictions that this version is about to make."""
-        return [prediction_id.make(self.tag) for _ in range(count)]
+    def new_ids(self, count: int, by_split: bool) -> list[str]:
+        """Ids of predictions that this version is about to make, chosen by the split or otherwise."""
+        tag = self.split_tag if by_split else self.tag
+        return [prediction_id.make(tag) for _ in range(count)]
 
     def queue_for(self, asked: RequestDocument) -> tuple[Dispatcher, ValidatedRows]:
         """Where the rows of a request wait, and as what.
@@ -77,8 +80,8 @@ class ServedVersion:
         """Position of the returned label among the classes; 0 for a regression."""
         return self.metadata.position_of_label(scores)
 
-    def read(self, scores: list[float], probabilities: bool) -> dict[str, Any]:
-        """The caller's view of one row's scores; counts the label.
+    def tell_and_count(self, scores: list[float], probabilities: bool) -> dict[str, Any]:
+        """The caller's view of one row's scores; its label is counted as returned.
 
         Args:
             scores: A probability for each class, or the values of a regression.
@@ -125,8 +128,10 @@ class ServedEndpoint:
         return cls(policy, Routes.of(policy), versions, sleepers)
 
     def reweighted(self, weights: Mapping[Version, float]) -> ServedEndpoint:
-        """The endpoint with other weights, by the fewest moves from those in force."""
+        """The endpoint with other weights, by the fewest moves from those in force; itself if no slot moves."""
         table = self.routes.table.reweighted(weights)
+        if table is self.routes.table:
+            return self
         return replace(self, routes=replace(self.routes, table=table))
 
     @property

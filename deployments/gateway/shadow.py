@@ -15,9 +15,11 @@ from deployments.contracts.metric_names import SHADOW_DIFFERENCE_BUCKETS
 from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.package import Task
 from deployments.contracts.request_record import Stage
+from deployments.contracts.snapshot import ShadowDrop
 from deployments.contracts.traffic_policy import Shadow
 from deployments.contracts.wire import Floats
 from deployments.gateway.answer import Answer
+from deployments.gateway.counters import Counters
 from deployments.gateway.dispatch import Clock
 from deployments.gateway.document_line import features_of
 from deployments.gateway.incoming import Incoming
@@ -33,31 +35,41 @@ class Shadows:
     """Mirrors answered requests to shadow versions and compares what they say with what the caller got.
 
     Args:
+        counters: Where copies that are not made are counted.
         log: Remembers the shadows' answers under the prediction ids of the live ones.
         clock: Monotonic seconds.
         draw: Uniform random number in [0, 1): which requests are copied.
     """
 
-    def __init__(self, log: RequestLog, clock: Clock, draw: Callable[[], float]) -> None:
-        self._log, self._clock, self._draw = log, clock, draw
+    def __init__(self, counters: Counters, log: RequestLog, clock: Clock, draw: Callable[[], float]) -> None:
+        self._counters, self._log, self._clock, self._draw = counters, log, clock, draw
         self._rows_in_flight: dict[ModelVersion, int] = {}
         self._copies: set[asyncio.Task[None]] = set()
 
     def mirror(self, document: RequestDocument, answer: Answer, incoming: Incoming) -> None:
         """Start the copies of one answered request; those that find no room are dropped and counted."""
-        for shadow in answer.endpoint.policy.shadows:
-            served = answer.endpoint.versions.get(shadow.version)
-            if served is None or (shadow.percent < 100 and self._draw() * 100 >= shadow.percent):
+        endpoint, rows = answer.endpoint, len(document.rows)
+        for shadow in endpoint.policy.shadows:
+            if shadow.percent < 100 and self._draw() * 100 >= shadow.percent:
                 continue
-            rows = len(document.rows)
-            in_flight = self._rows_in_flight.get(served.name, 0)
-            if in_flight + rows > shadow.max_rows_in_flight or not served.ready:
-                served.counts.shadow_dropped += rows
+            served = endpoint.versions.get(shadow.version)
+            reason = self._reason_to_drop(shadow, served, rows)
+            if reason is not None:
+                self._counters.shadow_dropped(endpoint.policy.model, shadow.version, reason, rows)
                 continue
-            self._rows_in_flight[served.name] = in_flight + rows
+            assert served is not None
+            self._rows_in_flight[served.name] = self._rows_in_flight.get(served.name, 0) + rows
             task = asyncio.get_running_loop().create_task(self._copy(shadow, served, document, answer, incoming))
             self._copies.add(task)
             task.add_done_callback(self._copies.discard)
+
+    def _reason_to_drop(self, shadow: Shadow, served: ServedVersion | None, rows: int) -> ShadowDrop | None:
+        if served is None or not served.ready:
+            return ShadowDrop.NOT_READY
+        if rows > shadow.max_rows_in_flight:
+            return ShadowDrop.TOO_LARGE
+        is_full = self._rows_in_flight.get(served.name, 0) + rows > shadow.max_rows_in_flight
+        return ShadowDrop.FULL if is_full else None
 
     async def _copy(
         self, shadow: Shadow, served: ServedVersion, document: RequestDocument, live: Answer, incoming: Incoming

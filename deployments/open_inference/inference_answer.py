@@ -39,6 +39,7 @@ def write(
     endpoint: str,
     version: str,
     rows: Sequence[Mapping[str, Any]],
+    parameters: Mapping[str, str],
 ) -> InferenceAnswer:
     """Write the answer to a request.
 
@@ -48,6 +49,7 @@ def write(
         endpoint: The model's name in the protocol.
         version: The version that answered.
         rows: One entry a row, as in ``predictions`` of ``POST /api/v1/predict``, each with a prediction.
+        parameters: Of the whole answer: what the protocol has no field for.
     """
     tensors, binary = [], []
     for output, is_binary in outputs:
@@ -56,18 +58,20 @@ def write(
             "datatype": output.datatype.name,
             "shape": output.shape(len(rows)),
         }
-        parameters: dict[str, Any] = output.parameters()
+        told: dict[str, Any] = output.parameters()
         elements = output.elements(rows)
         if is_binary:
             binary.append(output.datatype.to_binary(elements))
-            parameters["binary_data_size"] = len(binary[-1])
+            told["binary_data_size"] = len(binary[-1])
         else:
             tensor["data"] = elements
-        if parameters:
-            tensor["parameters"] = parameters
+        if told:
+            tensor["parameters"] = told
         tensors.append(tensor)
     document: dict[str, Any] = {"model_name": endpoint, "model_version": version, "outputs": tensors}
     if request.id is not None:
         document["id"] = request.id
+    if parameters:
+        document["parameters"] = dict(parameters)
     text = orjson.dumps(document)
     return InferenceAnswer(b"".join([text, *binary]), len(text) if binary else None)

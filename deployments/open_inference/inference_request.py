@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from deployments.contracts.errors import FieldProblem, InvalidRows, MalformedRequest
+from deployments.gateway import lenient_json
 from deployments.gateway.row_validation import shown_name
 from deployments.open_inference.datatypes import BY_NAME, Datatype
 
@@ -79,7 +79,13 @@ def _parse(text: bytes) -> dict[str, Any]:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         try:
-            document = json.loads(text)  # knows NaN, which clients of the protocol write for a missing number
+            document = lenient_json.loads(
+                text
+            )  # knows NaN, which clients of the protocol write for a missing number
+        except UnicodeEncodeError:
+            raise MalformedRequest(
+                "the request has a text that is not Unicode: half of a surrogate pair"
+            ) from None
         except (ValueError, RecursionError):
             place = f"line {error.lineno} column {error.colno}"
             raise MalformedRequest(f"the request is not JSON: {error.msg} at {place}") from None

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from deployments.contracts.errors import PoolUnavailable
 from deployments.gateway.scoring import Scoring
 from deployments.gateway.served_endpoint import ServedEndpoint
-from deployments.open_inference import inference, model_metadata
-from deployments.open_inference.inference import IncomingOf, version_of
+from deployments.open_inference import model_metadata
+from deployments.open_inference.inference import Inference, version_of
 from deployments.open_inference.refusals import ProtocolError, ProtocolRoute
 from deployments.tracing import Tracing
 
@@ -20,6 +20,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         400: "Not JSON, or the header does not fit the body.",
         403: "The caller may not say which version answers.",
         404: "No such model or version.",
+        408: "The body did not arrive in time.",
         413: "The body is too large.",
         422: "A tensor does not fit the protocol or the model.",
         429: "The caller's rows of the day are used up; see Retry-After.",
@@ -41,13 +42,12 @@ _TENSORS: dict[str, Any] = {
 }
 
 
-def router(scoring: Scoring, release: str, incoming_of: IncomingOf, spans: Tracing) -> APIRouter:
-    """The routes of the protocol.
+def router(scoring: Scoring, release: str, spans: Tracing) -> APIRouter:
+    """The routes of the protocol; they expect ``Guard`` to have said who is calling.
 
     Args:
         scoring: Answers requests.
         release: Of this server, for its metadata.
-        incoming_of: Who is asking and what they may, for the version in a path.
         spans: Where requests are traced.
     """
     routes = APIRouter(prefix="/v2", tags=["open inference protocol"], route_class=ProtocolRoute)
@@ -57,6 +57,13 @@ def router(scoring: Scoring, release: str, incoming_of: IncomingOf, spans: Traci
         """Name, release and extensions of this server."""
         return model_metadata.server(release)
 
+    _tell_health(routes, scoring)
+    _tell_models(routes, scoring)
+    _infer(routes, Inference(scoring, spans))
+    return routes
+
+
+def _tell_health(routes: APIRouter, scoring: Scoring) -> None:
     @routes.get("/health/live")
     async def live() -> dict[str, bool]:
         """200 as long as this gateway answers."""
@@ -68,6 +75,8 @@ def router(scoring: Scoring, release: str, incoming_of: IncomingOf, spans: Traci
         endpoints = scoring.endpoints.values()
         return _ready(response, bool(endpoints) and all(endpoint.stable_is_ready for endpoint in endpoints))
 
+
+def _tell_models(routes: APIRouter, scoring: Scoring) -> None:
     @routes.get("/models/{name}", responses=_UNKNOWN)
     async def metadata(name: str) -> dict[str, Any]:
         """Inputs and outputs of a model, as its stable version has them."""
@@ -92,17 +101,17 @@ def router(scoring: Scoring, release: str, incoming_of: IncomingOf, spans: Traci
         served = endpoint.versions.get(number)
         return {"name": name, **_ready(response, (served is not None and served.ready) or endpoint.sleeps(number))}
 
+
+def _infer(routes: APIRouter, inference: Inference) -> None:
     @routes.post("/models/{name}/infer", responses=_RESPONSES, openapi_extra=_TENSORS)
     async def infer(name: str, request: Request) -> Response:
         """Predict; the endpoint's traffic policy chooses the version."""
-        return await inference.infer(scoring, incoming_of, spans, request, name, None)
+        return await inference.infer(request, name, None)
 
     @routes.post("/models/{name}/versions/{version}/infer", responses=_RESPONSES, openapi_extra=_TENSORS)
     async def version_infer(name: str, version: str, request: Request) -> Response:
         """Predict with this version; needs the permission to pin."""
-        return await inference.infer(scoring, incoming_of, spans, request, name, version)
-
-    return routes
+        return await inference.infer(request, name, version)
 
 
 def _metadata(endpoint: ServedEndpoint, version: str | None) -> dict[str, Any]:

@@ -24,13 +24,11 @@ class LogLimits:
         segment_rows: A segment is written when it has this many rows.
         segment_seconds: Or when its first row is this old: what a crash may lose.
         waiting_rows: Rows that may wait to be written; beyond it they are dropped and counted.
-        share: Part of the requests that is remembered, 0 to 1; feedback always is.
     """
 
     segment_rows: int = 20_000
     segment_seconds: float = 30.0
     waiting_rows: int = 100_000
-    share: float = 1.0
 
 
 DEFAULT_LIMITS = LogLimits()

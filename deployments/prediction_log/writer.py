@@ -86,9 +86,6 @@ class PredictionLog:
 
     def record(self, record: RequestRecord) -> None:
         """Remember a request, in a microsecond or two; if too many rows wait it is dropped and counted."""
-        share = self._limits.share
-        if share < 1.0 and not is_sampled(record.prediction_ids[0], share):
-            return
         # One that is dropped has a number too: that is how a reader sees the gap.
         sequence = self._next_request
         self._next_request = sequence + 1

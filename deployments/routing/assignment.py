@@ -45,6 +45,11 @@ class Assignment:
     rule: str = ""
     unit: str | None = None
 
+    @property
+    def by_split(self) -> bool:
+        """Whether the slot table chose it, with the propensity that is told."""
+        return self.reason is AssignmentReason.STICKY or self.reason is AssignmentReason.RANDOM
+
 
 @dataclass(frozen=True, slots=True)
 class Routes:
@@ -96,13 +101,19 @@ class Routes:
         return Assignment(version, AssignmentReason.PIN, 1.0, unit=self.unit_of(header, row))
 
     def unit_of(self, header: Lookup, row: Mapping[str, Any]) -> str | None:
-        """Who must keep a version: the value of the header, or of the feature in the first row."""
+        """Who must keep a version: the value of the header, or of the feature in the first row.
+
+        A whole number is one unit however it is written: 17 in one request, 17.0 in the next or in a column of
+        floats.
+        """
         sticky = self.sticky_by
         if sticky is None:
             return None
         if sticky.header is not None:
             return header(sticky.header.lower())
         found = row.get(sticky.feature or "")
+        if isinstance(found, float) and found.is_integer():
+            return str(int(found))
         # Anything else is no unit; the row is about to be refused for it.
         return str(found) if isinstance(found, str | int | float) else None
 

@@ -45,23 +45,32 @@ class SlotTable:
         return tuple(version for version, length in self.runs for _ in range(length))
 
     @cached_property
-    def shares(self) -> dict[Version, float]:
-        """Share of the slots (0 to 1) of every version that owns any: the propensity of its assignment."""
+    def counts(self) -> dict[Version, int]:
+        """Number of slots of every version that owns any."""
         counts: dict[Version, int] = {}
         for version, length in self.runs:
             counts[version] = counts.get(version, 0) + length
-        return {version: count / SLOTS for version, count in counts.items()}
+        return counts
+
+    @cached_property
+    def shares(self) -> dict[Version, float]:
+        """Share of the slots (0 to 1) of every version that owns any: the propensity of its assignment."""
+        return {version: count / SLOTS for version, count in self.counts.items()}
 
     def reweighted(self, weights: Mapping[Version, float]) -> SlotTable:
         """The table for new weights that moves the fewest slots.
 
         A version that loses share gives up its last slots; those that gain share take them, in ascending order.
         The number of slots that change hands is half the sum of all changes, the least possible.
+        The table itself if there is none.
         """
         wanted = slot_counts(weights)
-        excess: dict[Version, int] = {version: -count for version, count in wanted.items()}
-        for version, length in self.runs:
-            excess[version] = excess.get(version, 0) + length
+        excess = {
+            version: self.counts.get(version, 0) - wanted.get(version, 0)
+            for version in self.counts.keys() | wanted.keys()
+        }
+        if not any(excess.values()):
+            return self
         takers = _repeat({version: -excess[version] for version in sorted(excess) if excess[version] < 0})
         owners = list(self.owners)
         for slot in reversed(range(SLOTS)):

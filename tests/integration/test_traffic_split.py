@@ -3,6 +3,14 @@
 import math
 import time
 
+import httpx
+
+
+def in_force(stack):
+    """Policy epoch and weights, as a gateway has them."""
+    (endpoint,) = httpx.get(f"{stack.api_url}/ready").json()["endpoints"]
+    return endpoint["policy_epoch"], {told["version"]: told["weight"] for told in endpoint["versions"]}
+
 
 def within_binomial_bounds(seen, total, share):
     """Whether a count is within five standard deviations of what the share says."""
@@ -51,8 +59,10 @@ def test_a_change_of_weights_under_load_fails_nobody_and_is_in_force_when_the_co
 
 
 def test_a_split_that_does_not_add_up_is_refused_and_changes_nothing(stack):
+    before = in_force(stack)
     refused = stack.raygate("traffic", "credit-risk", "1.0.0=50", "1.1.0=60", check=False)
     assert refused.returncode == 1
     assert "add up to 110, not to 100" in refused.stderr
     unknown = stack.raygate("traffic", "credit-risk", "1.0.0=50", "9.9.9=50", check=False)
     assert "unknown version 9.9.9; known: 1.0.0, 1.1.0" in unknown.stderr
+    assert in_force(stack) == before

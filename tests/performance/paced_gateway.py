@@ -16,7 +16,8 @@ from deployments.contracts.feature_schema import Feature, FeatureKind, FeatureSc
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.traffic_policy import TrafficPolicy
 from deployments.contracts.wire import PoolReply, PoolRequest
-from deployments.gateway.asgi import Application, PredictEndpoint, Receive, Scope, Send
+from deployments.gateway.asgi import Application, PredictEndpoint, Send
+from deployments.gateway.body import Receive, Scope
 from deployments.gateway.counters import Counters
 from deployments.gateway.memory_pool import MemoryPool
 from deployments.gateway.pools import Pools

@@ -4,7 +4,6 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from deployments.access.access import Access
 from deployments.access.caller import ANONYMOUS, Caller
 from deployments.access.errors import Forbidden, UnlistedRoute
 from deployments.access.roles import PERMISSIONS, Permission, Role
@@ -20,7 +19,7 @@ async def never_called(scope, receive, send):
 
 def routes_of_the_gateway():
     scoring = Scoring(Counters("gateway"))
-    built: FastAPI = app.build(scoring, never_called, access=Access.insecure_local(), release="1.0.0")
+    built: FastAPI = app.build(scoring, never_called, release="1.0.0")
     # Routes of an included router too, which the application's own list does not show.
     routes = list(iter_route_contexts(built.routes))
     files = {("GET", f"{route.path}/a.file") for route in routes if route.methods is None}

@@ -41,7 +41,7 @@ def converse():
         scoring, access = Scoring(counters, draw=lambda: 0.0), Access.insecure_local()
         predict = PredictEndpoint(scoring, access, Tracing())
         documents = DocumentEndpoint(scoring, access, Tracing())
-        gateway = HotPath(predict, documents, Guard(app.build(scoring, predict, access, "1.2.3"), access))
+        gateway = HotPath(predict, documents, Guard(app.build(scoring, predict, "1.2.3"), access))
         policy = TrafficPolicy(
             endpoint="credit-risk",
             model="credit_risk",

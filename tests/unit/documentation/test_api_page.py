@@ -12,6 +12,7 @@ from deployments.batch.errors import JobsUnavailable
 from deployments.contracts import endpoint, errors
 from deployments.contracts.traffic_policy import Limits
 from deployments.gateway import problems
+from deployments.gateway.body import BodyTooSlow
 from deployments.gateway.problems import Code
 
 DOCUMENTS = Path(__file__).parents[3] / "docs"
@@ -19,6 +20,7 @@ OCCASIONS = {
     Code.VALIDATION_ERROR: errors.InvalidRows(()),
     Code.MALFORMED_REQUEST: errors.MalformedRequest("not JSON"),
     Code.BODY_TOO_LARGE: errors.BodyTooLarge(1024),
+    Code.BODY_TOO_SLOW: BodyTooSlow(30.0),
     Code.UNSCORABLE_ROW: errors.RowFailed("m_v1.0.0", "not_finite"),
     Code.CONFLICT: errors.FeedbackConflict("key"),
     Code.UNAUTHENTICATED: refusals.Unauthenticated("no key"),

@@ -28,13 +28,15 @@ class NearPool:
     """A pool in this process; what goes to it and comes back is as plain as on the wire."""
 
     def __init__(self, directory: Path, digest: str):
-        self.pool, self.calls = VersionPool(str(directory), digest), []
+        self.pool, self.calls, self.is_down = VersionPool(str(directory), digest), [], False
 
     async def describe(self, timeout_seconds):
         return PoolDescription.from_plain(await self.pool.describe())
 
     async def predict(self, request):
         self.calls.append(request)
+        if self.is_down:
+            raise ConnectionError("down")
         return PoolReply.from_plain(await self.pool.predict(request.to_plain()))
 
 
@@ -53,13 +55,13 @@ class DocumentGateway:
         access = access or Access.insecure_local()
         predict = PredictEndpoint(self.scoring, access, Tracing())
         documents = DocumentEndpoint(self.scoring, access, Tracing())
-        self.asgi = HotPath(predict, documents, Guard(app.build(self.scoring, predict, access, "1.2.3"), access))
+        self.asgi = HotPath(predict, documents, Guard(app.build(self.scoring, predict, "1.2.3"), access))
         self.known = Pools(self.connect, self.counters, time.monotonic)
 
     async def connect(self, application):
         return self.pools[application]
 
-    async def start(self, field=None, value=None, shadow=False, named=True, pre=PRE, post=POST):
+    async def start(self, field=None, value=None, shadow=False, candidate=False, named=True, pre=PRE, post=POST):
         route = DocumentRoute(path=OFFERS, field=field, value=value)
         documents = Documents(pre=pre, post=post, route=route)
         pair = {"transformers": documents.model_dump(mode="json", include={"pre", "post"})}
@@ -70,8 +72,8 @@ class DocumentGateway:
             model="stays",
             policy_epoch=1,
             stable=V1,
-            versions=(V1, V2) if shadow else (V1,),
-            slots=SlotTable.of({V1: 100}).runs,
+            versions=(V1, V2) if shadow or candidate else (V1,),
+            slots=SlotTable.of({V2 if candidate else V1: 100}).runs,
             salt="salt",
             shadows=(Shadow(version=V2),) if shadow else (),
             documents=documents,

@@ -120,6 +120,15 @@ def test_a_shadow_gets_the_document_too(play):
     play(scenario, shadow=True)
 
 
+def test_an_answer_in_anothers_place_says_in_whose(play):
+    async def scenario(gateway):
+        gateway.pools["stays_v1.1.0"].is_down = True
+        response = await gateway.ask(WISH)
+        assert (response.headers["x-model-version"], response.headers["x-failover-from"]) == ("1.0.0", "1.1.0")
+
+    play(scenario, candidate=True)
+
+
 def test_a_pool_that_has_no_transformers_yet_cannot_answer_documents(play):
     async def scenario(gateway):
         assert (await gateway.ask(WISH)).status_code == 503

@@ -10,6 +10,7 @@ from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.traffic_policy import Limits, StickyBy, TrafficPolicy
 from deployments.gateway import app
 from deployments.gateway.asgi import DocumentEndpoint, Guard, HotPath, PredictEndpoint
+from deployments.gateway.body import BODY_SECONDS
 from deployments.gateway.counters import Counters
 from deployments.gateway.memory_pool import MemoryPool
 from deployments.gateway.pools import Pools
@@ -42,8 +43,11 @@ class Memory:
 class Stack:
     """Three versions: ninety to ten, and one without traffic."""
 
-    def __init__(self, schema, draws=(), access=None, cache=None, policy=None, **limits):
+    def __init__(
+        self, schema, draws=(), access=None, cache=None, policy=None, body_seconds=BODY_SECONDS, **limits
+    ):
         self.pools = {str(name): MemoryPool(name, schema) for name in map(self.name, (V1, V2, V3))}
+        access = access or Access.insecure_local()
         self.counters, self.records = Counters("gateway-1"), Memory()
         remaining = list(draws)
         self.scoring = Scoring(
@@ -51,11 +55,11 @@ class Stack:
             draw=lambda: remaining.pop(0) if remaining else 0.0,
             log=RequestLog(self.records),
             cache=cache,
+            spend=access.spend,
         )
-        access = access or Access.insecure_local()
-        predict = PredictEndpoint(self.scoring, access, Tracing())
+        predict = PredictEndpoint(self.scoring, access, Tracing(), body_seconds)
         documents = DocumentEndpoint(self.scoring, access, Tracing())
-        self.asgi = HotPath(predict, documents, Guard(app.build(self.scoring, predict, access, "1.2.3"), access))
+        self.asgi = HotPath(predict, documents, Guard(app.build(self.scoring, predict, "1.2.3"), access))
         self.policy = TrafficPolicy(
             endpoint="credit-risk",
             model="credit_risk",

@@ -4,6 +4,7 @@ import pytest
 from gateway_stack import CANDIDATE, V1, V2
 
 from deployments.contracts.traffic_policy import CachePolicy, RequestLog
+from deployments.prediction_log.writer import is_sampled
 from deployments.result_cache.memory_cache import MemoryCache
 
 
@@ -58,6 +59,15 @@ class TestLog:
             assert stack.records.requests == []
 
         play(scenario, policy={"request_log": RequestLog(share=0)})
+
+    def test_an_endpoint_can_ask_for_a_share_and_it_is_always_the_same_one(self, play, row):
+        async def scenario(stack):
+            answers = [(await stack.predict(row)).json()["prediction_id"] for _ in range(60)]
+            kept = [record.prediction_ids[0] for record in stack.records.requests]
+            assert kept == [name for name in answers if is_sampled(name, 0.5)]
+            assert 10 < len(kept) < 50
+
+        play(scenario, policy={"request_log": RequestLog(share=0.5)})
 
 
 class TestFeedback:

@@ -31,7 +31,7 @@ class TestShadow:
             stack.pool(V3).gate = asyncio.Event()
             for _ in range(5):
                 assert (await stack.predict(row)).status_code == 200
-            assert stack.counts(V3).shadow_dropped == 3
+            assert stack.counts(V3).shadow_drops == {"full": 3}
             stack.pool(V3).gate.set()
             await until(lambda: stack.counts(V3).shadow_rows == 2)
 
@@ -58,3 +58,19 @@ class TestShadow:
             draws=[0, 0.1, 0, 0.6, 0, 0.49, 0, 0.5],
             policy={"shadows": (Shadow(version=V3, percent=50),)},
         )
+
+    def test_a_request_that_is_larger_than_the_bound_is_dropped_by_name(self, play, row):
+        async def scenario(stack):
+            assert (await stack.predict([row, row, row])).status_code == 200
+            assert stack.counts(V3).shadow_drops == {"too_large": 3}
+
+        play(scenario, policy={"shadows": (Shadow(version=V3, max_rows_in_flight=2),)})
+
+    def test_one_whose_pool_is_not_known_yet_is_dropped_by_name(self, play, row):
+        async def scenario(stack):
+            stack.pool(V3).failures = [ConnectionError("starting")] * 20
+            await stack.start()  # anew: the pool has never said what it serves
+            assert (await stack.predict(row)).status_code == 200
+            assert stack.counts(V3).shadow_drops == {"not_ready": 1}
+
+        play(scenario, policy={"shadows": (Shadow(version=V3),)})

@@ -1,13 +1,12 @@
 """Where requests go."""
 
 import pytest
-from gateway_stack import CANDIDATE, V1, V2, V3
+from gateway_stack import CANDIDATE, V2, V3
 
 from deployments.access.access import Access
 from deployments.access.caller import Caller
 from deployments.access.roles import Role
-from deployments.contracts.traffic_policy import Bandit, Condition, Rule
-from deployments.gateway import bandit_weights
+from deployments.contracts.traffic_policy import Condition, Rule
 
 
 def test_the_champion_answers_those_who_take_no_part(play, row):
@@ -73,19 +72,3 @@ class TestPin:
             assert (await stack.predict(row, model_version=version)).status_code == status
 
         play(scenario)
-
-
-def test_feedback_moves_a_bandits_weights_and_only_between_its_arms(play, row):
-    async def scenario(stack):
-        for successes in (0, 1):
-            predicted = (await stack.predict(row)).json()["prediction_id"]
-            feedback = {"prediction_id": predicted, "value": float(successes)}
-            await stack.request("POST", "/api/v1/feedback", json=feedback)
-        assert (stack.counts(V1).feedback_failures, stack.counts(V2).feedback_successes) == (1, 1)
-        endpoint = stack.scoring.endpoint("credit-risk")
-        totals = {("credit_risk", "1.0.0"): (50, 950), ("credit_risk", "1.1.0"): (90, 910)}
-        moved = bandit_weights.moved(endpoint, totals)
-        assert moved.shares == {V1: 0.05, V2: 0.95}
-        assert bandit_weights.moved(moved, totals) is moved
-
-    play(scenario, draws=[0.0, CANDIDATE], policy={"bandit": Bandit(floor=5)})

@@ -13,8 +13,8 @@ from deployments.access.roles import Role
 from deployments.contracts.feature_schema import Feature, FeatureKind, FeatureSchema
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.traffic_policy import Limits, TrafficPolicy
+from deployments.gateway.asgi import CALLER
 from deployments.gateway.counters import Counters
-from deployments.gateway.incoming import Incoming
 from deployments.gateway.memory_pool import MemoryPool
 from deployments.gateway.pools import Pools
 from deployments.gateway.scoring import Scoring
@@ -41,10 +41,10 @@ class ProtocolServer:
     ``x-role: operator`` stands for a caller that may say which version answers.
     """
 
-    def __init__(self, spans=None, **model) -> None:
+    def __init__(self, spans=None, draw=0.0, **model) -> None:
         self._spans = spans or Tracing()
         self.counters = Counters("gateway-1")
-        self.scoring = Scoring(self.counters, draw=lambda: 0.0)
+        self.scoring = Scoring(self.counters, draw=lambda: draw)
         names = [ModelVersion("credit_risk", version) for version in (V1, V2)]
         self.pools = {str(name): MemoryPool(name, SCHEMA, **model) for name in names}
         with socket.socket() as probe:
@@ -55,7 +55,8 @@ class ProtocolServer:
     @contextlib.contextmanager
     def running(self) -> Iterator["ProtocolServer"]:
         app = FastAPI(lifespan=self._lifespan)
-        app.include_router(routes.router(self.scoring, "1.2.3", self._incoming, self._spans))
+        app.include_router(routes.router(self.scoring, "1.2.3", self._spans))
+        app.add_middleware(WithCaller)
         host, port = self.address.split(":")
         server = uvicorn.Server(uvicorn.Config(app, host=host, port=int(port), log_level="error"))
         thread = threading.Thread(target=server.run)
@@ -88,10 +89,17 @@ class ProtocolServer:
     async def _connect(self, application):
         return self.pools[application]
 
-    @staticmethod
-    def _incoming(request, began, size, rows):
-        caller = OPERATOR if request.headers.get("x-role") == "operator" else PREDICTOR
-        return Incoming(request.scope["headers"], began, size, caller)
+
+class WithCaller:
+    """Says who is calling, as ``Guard`` does."""
+
+    def __init__(self, app) -> None:
+        self._app = app
+
+    async def __call__(self, scope, receive, send) -> None:
+        is_operator = (b"x-role", b"operator") in scope.get("headers", ())
+        scope[CALLER] = OPERATOR if is_operator else PREDICTOR
+        await self._app(scope, receive, send)
 
 
 @pytest.fixture

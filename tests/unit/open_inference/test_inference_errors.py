@@ -1,5 +1,7 @@
 """What goes wrong leaves in the protocol's form, with the status that fits, and is counted."""
 
+import json
+
 import httpx
 import pytest
 
@@ -58,6 +60,24 @@ def test_a_body_that_cannot_be_read_is_refused(server, content, headers, status,
     response = post(server, content=content, headers=headers)
     assert response.status_code == status
     assert told in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [pytest.param(r'"data": ["\ud800"]', id="value"), pytest.param(r'"data": ["x"], "\ud800": 1', id="field")],
+)
+def test_half_of_a_surrogate_pair_is_refused_before_anything_is_predicted(server, texts):
+    calls = len(server.pools["credit_risk_v1.0.0"].calls)
+    job = f'{{"name": "Job", "datatype": "BYTES", "shape": [1], {texts}}}'
+    response = post(server, content=f'{{"inputs": [{json.dumps(AGE)}, {json.dumps(OWNER)}, {job}]}}'.encode())
+    assert response.status_code == 400
+    assert "half of a surrogate pair" in response.json()["error"]
+    assert len(server.pools["credit_risk_v1.0.0"].calls) == calls
+
+
+def test_an_id_that_cannot_be_sent_back_is_refused(server):
+    response = post(server, content=json.dumps({"id": "\ud800", "inputs": [AGE, OWNER]}).encode())
+    assert (response.status_code, "surrogate" in response.json()["error"]) == (400, True)
 
 
 def test_an_unknown_output_is_refused_before_anything_is_predicted(server):

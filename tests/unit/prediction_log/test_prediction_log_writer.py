@@ -11,7 +11,7 @@ from deployments.prediction_log.labels import read_feedback
 from deployments.prediction_log.open_segments import OpenSegments
 from deployments.prediction_log.reader import read
 from deployments.prediction_log.segment_writer import LogLimits, SegmentWriter
-from deployments.prediction_log.writer import PredictionLog, is_sampled
+from deployments.prediction_log.writer import PredictionLog
 from deployments.storage.location import Location
 
 
@@ -189,14 +189,6 @@ def test_labels_of_any_kind_are_texts(root, label, text):
     log.close()
     (row,) = read_feedback(root).to_pylist()
     assert (row["label"], row["value"]) == (text, 10.0)
-
-
-def test_a_share_of_the_requests_is_remembered_and_it_is_always_the_same_one(root):
-    records = [request(number) for number in range(1000)]
-    kept = [row["prediction_id"] for row in written(root, *records, limits=LogLimits(share=0.3))]
-    assert kept == [record.prediction_ids[0] for record in records if is_sampled(record.prediction_ids[0], 0.3)]
-    assert 250 < len(kept) < 350
-    assert [row["sequence"] for row in read(root).to_pylist()] == list(range(len(kept))), "not drawn is not lost"
 
 
 def test_many_requests_come_out_in_the_order_in_which_they_were_answered(root):

@@ -118,6 +118,14 @@ def test_a_feature_can_be_the_unit(routes):
     assert by_feature.assign({}.get, {"customer": ["x"]}, 0.0).reason is AssignmentReason.RANDOM
 
 
+@pytest.mark.parametrize(
+    ("sent", "unit"), [(17, "17"), (17.0, "17"), (-0.0, "0"), (17.5, "17.5"), (1e22, f"{10**22}")]
+)
+def test_a_whole_number_is_one_unit_however_it_is_written(routes, sent, unit):
+    by_feature = routes(sticky=StickyBy(feature="customer"))
+    assert by_feature.assign({}.get, {"customer": sent}, 0.0).unit == unit
+
+
 def test_callers_outside_of_experiments_get_the_champion(routes):
     assignment = routes(BETA).champion({"x-cohort": "beta"}.get, {})
     assert (assignment.version, assignment.reason) == (V1, AssignmentReason.CHAMPION)
