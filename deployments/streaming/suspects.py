@@ -48,7 +48,7 @@ class Trial:
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
         """Held while it is asked about: suspects one after the other."""
-        if not self._is_suspect:
+        if not self._is_suspect():
             yield
             return
         async with self._suspects.turn:
@@ -66,7 +66,6 @@ class Trial:
             return 0.0
         return (0.5 + draw) * min(FIRST_PAUSE_SECONDS * 2.0 ** (self._alone - 1), LONGEST_PAUSE_SECONDS)
 
-    @property
     def _is_suspect(self) -> bool:
         return self._signs >= SIGNS
 
@@ -77,14 +76,14 @@ class Trial:
 
     def failed(self) -> bool:
         """Whether it is the record, now that it failed once more in a way that may be its own."""
-        if self._is_suspect:
+        if self._is_suspect():
             self._alone += 1
             self._counted += self._is_fair
             return self._counted >= FAILURES_ALONE
         self._suspects.in_a_row = 0
         self._signs += self._suspects.came_out > self._came_out
         self._came_out = self._suspects.came_out
-        if self._is_suspect:
+        if self._is_suspect():
             self._suspects.names.add(self._name)
         return False
 

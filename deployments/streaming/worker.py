@@ -23,8 +23,10 @@ LEAVE_SECONDS = 10.0
 WORTH_READING = 4
 """Records are read when a fourth of the places is free."""
 MOST_WAITING = 4
-"""So many times as many records are read as may be under way, while most wait behind others of their key: else those
-behind one that is asked about for minutes would take the places of all other keys."""
+"""So many times as many records are read as may be under way, while most wait behind others of their key.
+
+Else those behind one that is asked about for minutes would take the places of all keys.
+"""
 _FULL_SECONDS = 1.0
 
 
