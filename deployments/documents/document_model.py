@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -35,6 +36,14 @@ class Answered:
 
     scored: Scored
     reply: DocumentReply
+
+
+class _Asked(NamedTuple):
+    """A document, what was made of it, and that as the model takes it."""
+
+    document: BaseModel
+    features: Features
+    row: ValidatedRows
 
 
 class DocumentModel:
@@ -67,34 +76,38 @@ class DocumentModel:
             ids: Prediction ids, one a document.
             at: When they are asked about, UTC.
         """
-        read: dict[int, BaseModel] = {}
-        made: dict[int, Features] = {}
-        rows: dict[int, ValidatedRows] = {}
         reply = self._nothing(len(documents))
+        asked: dict[int, _Asked] = {}
         for position, text in enumerate(documents):
-            try:
-                read[position] = self.transformers.document.model_validate_json(text or "")
-            except ValidationError as error:
-                reply.refused[position] = _problems(error)
-                continue
-            try:
-                made[position] = features = dict(self.transformers.pre(read[position], at))
-                rows[position] = self._validator.validate([features], single=True)
-            except DocumentRefused as error:
-                reply.refused[position] = (FieldProblem(error.field, error.message),)
-            except InvalidRows as error:
-                fields = ", ".join(sorted({problem.where.removeprefix("features.") for problem in error.problems}))
-                cause = f"it gave features that do not fit the model: {fields}"
-                reply.failures[position] = TransformerFailure(Stage.PRE.value, cause)
-            except Exception as error:  # whatever its author's code raises
-                reply.failures[position] = _failure(Stage.PRE, error)
-        scored = self._scored(list(rows), list(rows.values()), reply)
-        for position in rows:
+            made = self._asked(position, text, at, reply)
+            if made is not None:
+                asked[position] = made
+        scored = self._scored(list(asked), [made.row for made in asked.values()], reply)
+        for position, made in asked.items():
             if position not in scored.errors:
                 scores = scored.scores[position].tolist()
-                prediction = _prediction(self._metadata, scores, ids[position], at)
-                self._conclude(position, read[position], made[position], prediction, reply)
+                self._conclude(position, made, _prediction(self._metadata, scores, ids[position], at), reply)
         return Answered(scored, reply)
+
+    def _asked(self, position: int, text: str | None, at: datetime, reply: DocumentReply) -> _Asked | None:
+        """What the model is asked for a document; None, and why in the reply, where it is asked nothing."""
+        try:
+            try:
+                document = self.transformers.document.model_validate_json(text or "")
+            except ValidationError as error:  # the document's; the transformer may raise one of its own
+                reply.refused[position] = _problems(error)
+                return None
+            features = dict(self.transformers.pre(document, at))
+            return _Asked(document, features, self._validator.validate([features], single=True))
+        except DocumentRefused as error:
+            reply.refused[position] = (FieldProblem(error.field, error.message),)
+        except InvalidRows as error:
+            fields = ", ".join(sorted({problem.where.removeprefix("features.") for problem in error.problems}))
+            cause = f"it gave features that do not fit the model: {fields}"
+            reply.failures[position] = TransformerFailure(Stage.PRE.value, cause)
+        except Exception as error:  # whatever its author's code raises, that of the document's type included
+            reply.failures[position] = _failure(Stage.PRE, error)
+        return None
 
     def _scored(self, positions: list[int], rows: list[ValidatedRows], reply: DocumentReply) -> Scored:
         """Scores of the rows at their positions; notes the features in the reply."""
@@ -108,16 +121,9 @@ class DocumentModel:
         errors = {positions[row]: code for row, code in scored.errors.items()}
         return Scored(scores, scored.path, errors)
 
-    def _conclude(
-        self,
-        position: int,
-        document: BaseModel,
-        features: Features,
-        prediction: Prediction,
-        reply: DocumentReply,
-    ) -> None:
+    def _conclude(self, position: int, made: _Asked, prediction: Prediction, reply: DocumentReply) -> None:
         try:
-            answer = self.transformers.post(document, features, prediction)
+            answer = self.transformers.post(made.document, made.features, prediction)
             if not isinstance(answer, self.transformers.answer):
                 raise TypeError
             reply.answers[position] = answer.model_dump_json().encode()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from deployments.contracts.errors import FieldProblem, InvalidDocument
+from deployments.contracts.errors import DeployFailed, FieldProblem, InvalidDocument, TrafficNotApplied
 from deployments.contracts.model_version import CHAMPION, ModelVersion, Version
 from deployments.contracts.traffic_policy import GatewayConfig, TrafficPolicy
 from deployments.rollout import aliases
@@ -106,8 +106,8 @@ class Reload:
             RolloutRunning: A rollout owns the weights of an endpoint whose alias has moved.
             ApprovalRequired: A version of high risk was approved by nobody.
             DeployFailed: A pool did not come up.
-            TrafficNotApplied: The cluster does not answer, or the gateways did not follow in time; reloading again
-                finishes it.
+            TrafficNotApplied: The cluster does not answer, or the gateways did not follow in time or are not
+                healthy with it; reloading again finishes it.
         """
         named = self._named()  # before the lock is taken: a registry that hangs must not hold up rollbacks
         with self.alone():
@@ -122,8 +122,19 @@ class Reload:
             wanted = {**wanted, **changed}
             policies = tuple(endpoint.policy for endpoint in wanted.values())
             if policies:
-                self.applier.switch(pools, GatewayConfig(endpoints=policies), progress)
+                self._switch(pools, GatewayConfig(endpoints=policies), progress)
         return versions_of(wanted)
+
+    def _switch(self, pools: list[Pool], gateway: GatewayConfig, progress: Callable[[str], None]) -> None:
+        """Bring into force what was decided; whatever keeps it from that leaves it decided.
+
+        Raises:
+            TrafficNotApplied: It is not in force; reloading again finishes it.
+        """
+        try:
+            self.applier.switch(pools, gateway, progress)
+        except DeployFailed as error:  # before the decision the same error means that all is as it was
+            raise TrafficNotApplied(f"decided, but not in force: {error}") from error
 
     def _intended(self, named: Mapping[_Alias, Version | None]) -> _Intended:
         wanted = self.store.endpoints()

@@ -131,9 +131,10 @@ class Reloads:
         except RaygateError as error:
             _log.warning("the reload %s failed: %s", record.id, error)
             end = {"status": ReloadState.FAILED, "reason": str(error), "may_pass": isinstance(error, MAY_PASS)}
-        except Exception as error:
+        except Exception as error:  # nobody knows how far it came: it must not be told as final
             _log.exception("the reload %s failed unexpectedly", record.id)
-            end = {"status": ReloadState.FAILED, "reason": f"an unexpected {type(error).__name__}"}
+            reason = f"an unexpected {type(error).__name__}"
+            end = {"status": ReloadState.FAILED, "reason": reason, "may_pass": True}
         ended = record.model_copy(update=end)
         self._update(ended)
         self.told(ended)

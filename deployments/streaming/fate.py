@@ -10,15 +10,18 @@ ATTEMPTS_AT_AN_UNKNOWN_ERROR = 5
 """An error that nobody foresaw may pass; a record that causes it must not stop its partition for ever."""
 _OF_THE_RECORD = frozenset({400, 413, 422})
 _OF_THE_CALLER = frozenset({401, 403})
+_OF_THE_RECORD_OR_ALL = frozenset({Code.DEADLINE_EXCEEDED.value, Code.MODEL_UNAVAILABLE.value})
+"""A record at which the model hangs or dies is answered so, and so is every record in an outage."""
 _OF_THE_MODEL = frozenset({Code.MODEL_ERROR.value, Code.TRANSFORMER_ERROR.value})
 
 
 class Fate(StrEnum):
-    """What becomes of a record."""
+    """What becomes of a record; one that is suspected is asked again until its trial finds it guilty."""
 
     RESULT = "result"
     REJECTED = "rejected"
     AGAIN = "again"
+    SUSPECTED = "suspected"
     REFUSED = "refused"
 
 
@@ -41,4 +44,4 @@ def fate(status: int, code: str, attempt: int) -> Fate:
         return Fate.REFUSED
     if code == Code.INTERNAL_ERROR and attempt >= ATTEMPTS_AT_AN_UNKNOWN_ERROR:
         return Fate.REJECTED
-    return Fate.AGAIN
+    return Fate.SUSPECTED if code in _OF_THE_RECORD_OR_ALL else Fate.AGAIN

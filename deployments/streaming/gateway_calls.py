@@ -21,6 +21,7 @@ from deployments.streaming.fate import ATTEMPTS_AT_AN_UNKNOWN_ERROR, Fate, fate
 from deployments.streaming.gateway_connection import Answer, GatewayConnection
 from deployments.streaming.record import Outgoing, Record, unit_of
 from deployments.streaming.stream_file import StreamSpec
+from deployments.streaming.suspects import Suspects, Trial
 from deployments.streaming.values import RecordValues
 
 _PREDICT = "/api/v1/predict"
@@ -63,6 +64,7 @@ class GatewayCalls:
         self._path = spec.path or _PREDICT
         self._where = f"{connection.where}{self._path}"
         self._credential, self._key = credential, credential()
+        self._suspects = Suspects()
 
     async def outgoing(self, record: Record) -> Outgoing:
         """What goes out for a record; asks until gateway and schema registry can answer.
@@ -79,25 +81,34 @@ class GatewayCalls:
         headers = {"content-type": "application/json"}
         if record.key is not None and self._spec.key_header is not None:
             headers[self._spec.key_header] = unit_of(record.key)
+        trial = Trial(self._suspects, record.source)
+        try:
+            return await self._asked(record, headers, body, trial)
+        finally:
+            trial.close()
+
+    async def _asked(self, record: Record, headers: dict[str, str], body: bytes, trial: Trial) -> Outgoing:
         attempt = 0
         while True:
             attempt += 1
             key = self._key
             if key is not None:
                 headers["authorization"] = f"Bearer {key}"
-            answer = await self._connection.ask(self._path, headers, body)
+            async with trial.attempt():
+                answer = await self._connection.ask(self._path, headers, body)
             code, details = _problem_of(answer)
             decided = fate(answer.status, code, attempt)
             if decided is Fate.RESULT:
+                trial.answered()
                 return await self._result(record, answer.body)
-            if decided is Fate.REJECTED:
+            if decided is Fate.REJECTED or (decided is Fate.SUSPECTED and trial.failed()):
                 return self._rejected(record, code or f"HTTP_{answer.status}", details)
             if decided is Fate.REFUSED:
                 if self._is_rotated(key):
                     continue
                 raise GatewayRefuses(self._where, details or f"status {answer.status}")
             reason = f"the gateway {self._where}: {_reason(answer.status, code, details)}"
-            await self._pause(record, attempt, reason, answer.retry_after)
+            await self._pause(record, attempt, reason, answer.retry_after, trial.pause_seconds(random.random()))
 
     def _is_rotated(self, refused: str | None) -> bool:
         """Whether there is another key by now than the one that was refused."""
@@ -144,13 +155,15 @@ class GatewayCalls:
                 reason = str(error)
             await self._pause(record, attempt, reason)
 
-    async def _pause(self, record: Record, attempt: int, reason: str, wish: float | None = None) -> None:
-        """Wait before the next attempt; ``wish`` is how long the gateway asks for."""
+    async def _pause(
+        self, record: Record, attempt: int, reason: str, wish: float | None = None, least: float = 0.0
+    ) -> None:
+        """Wait before the next attempt; ``wish`` is how long the gateway asks for, ``least`` what others need."""
         self._retried(reason)
         if attempt == _TOLD_AT:
             _log.warning("%s waits for %s", record.source, reason)
         asked = min(wish or 0.0, _PAUSES.longest_pause_seconds)
-        await self._sleep(_PAUSES.pause(min(attempt, _LONGEST_AT), asked, random.random()) or 0.0)
+        await self._sleep(least + (_PAUSES.pause(min(attempt, _LONGEST_AT), asked, random.random()) or 0.0))
 
     def _rejected(self, record: Record, code: str, details: str) -> Outgoing:
         return Outgoing(self._spec.rejected, record.value, record.source, code, details)

@@ -50,7 +50,8 @@ class StreamSpec(Part):
         key_header: Header that carries a record's key to the gateway, where endpoints are sticky by it.
         credential: Where the API key for the gateway is; by default that of this machine.
         workers: Processes that share the topic's partitions.
-        max_in_flight: Records of one worker that are under way at a time; more are not read.
+        max_in_flight: Records of one worker that are under way at a time; more are not read, but up to four times
+            as many where they wait behind others of their key.
         format: How the values of records are written: JSON, or Avro with the number of its schema before it.
         schema_registry: URL of the registry of Avro's schemas.
         schema_registry_credential: Where ``user:password`` for it is.

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Delivered = Callable[[Outgoing, NotDelivered | TopicUnwritable | None], None]
 Revoked = Callable[[list[Partition], bool], Mapping[Partition, int]]
 WAIT_SECONDS = 0.1
+ASK_SECONDS = 1.0
+"""How long brokers are waited for that are asked for figures."""
+_AT_THE_END = frozenset({"latest", "largest", "end"})
 GATHER_SECONDS = 0.01
 """How long records are gathered after the first: the gateway joins rows that reach it together."""
 _READ_AT_ONCE = 500
@@ -76,6 +79,7 @@ class Topics:
             )
         except confluent_kafka.KafkaException as error:
             raise ClientOptionRefused(error.args[0].str()) from error
+        self._begins_at_the_end = options.get("auto.offset.reset") in _AT_THE_END
         self._held = False
         self._gone: set[Partition] = set()
         self._closed = threading.Event()
@@ -137,12 +141,15 @@ class Topics:
         return True
 
     def lag(self) -> dict[Partition, int]:
-        """Records of each partition of this worker that were not read yet, as far as the client knows."""
+        """Records of each partition of this worker that were not read yet; without what nobody can tell now."""
         found = {}
-        for place in self._consumer.position(self._consumer.assignment()):
-            _, end = self._consumer.get_watermark_offsets(place, cached=True)
-            if place.offset >= 0 and end >= 0:
-                found[Partition(place.topic, place.partition)] = max(0, end - place.offset)
+        try:
+            for place in self._positions():
+                low, end = self._watermarks(place)
+                begin = place.offset if place.offset >= 0 else end if self._begins_at_the_end else low
+                found[Partition(place.topic, place.partition)] = max(0, end - max(begin, low))
+        except self._kafka.KafkaException as error:
+            _log.warning("the lag of %s is not known: %s", self._stream.spec.input, error)
         return found
 
     def close(self) -> None:
@@ -155,6 +162,28 @@ class Topics:
     def _deliver(self) -> None:
         while not self._closed.is_set():
             self._producer.poll(WAIT_SECONDS)
+
+    def _positions(self) -> list[TopicPartition]:
+        """Where reading goes on; below 0 where the group has never been.
+
+        The client knows it of partitions of which it has read. A full worker may have got some long before that.
+        """
+        known = self._consumer.position(self._consumer.assignment())
+        unread = [place for place in known if place.offset < 0]
+        committed = self._consumer.committed(unread, ASK_SECONDS) if unread else []
+        return [place for place in known if place.offset >= 0] + committed
+
+    def _watermarks(self, place: TopicPartition) -> tuple[int, int]:
+        """Offsets of the first record and behind the last; what the client knows is of its last fetch.
+
+        Raises:
+            KafkaException: The brokers do not answer.
+        """
+        if not self._held:
+            low, end = self._consumer.get_watermark_offsets(place, cached=True)
+            if low >= 0 and end >= 0:
+                return low, end
+        return self._consumer.get_watermark_offsets(place, ASK_SECONDS)
 
     def _hold(self, held: bool) -> None:
         change = self._consumer.pause if held else self._consumer.resume

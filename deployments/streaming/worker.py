@@ -22,6 +22,11 @@ LEAVE_SECONDS = 10.0
 """How long partitions are kept for what is under way when they go to another worker."""
 WORTH_READING = 4
 """Records are read when a fourth of the places is free."""
+MOST_WAITING = 4
+"""So many times as many records are read as may be under way, while most wait behind others of their key.
+
+Else those behind one that is asked about for minutes would take the places of all keys.
+"""
 _FULL_SECONDS = 1.0
 
 
@@ -43,7 +48,7 @@ class _Share:
 
 
 class StreamWorker:
-    """One worker of a stream.
+    """One worker of a stream; made on the loop that runs it, it has its topics open until it has run.
 
     Args:
         stream: What it does.
@@ -51,6 +56,9 @@ class StreamWorker:
         figures: Counts.
         open_topics: Opens the topics, given what is to be called when partitions go.
         now: Unix time.
+
+    Raises:
+        ClientOptionRefused: The Kafka client does not know an option of the stream.
     """
 
     def __init__(
@@ -62,10 +70,12 @@ class StreamWorker:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._stream, self._calls, self._figures = stream, calls, figures
-        self._open_topics, self._now = open_topics, now
+        self._now = now
         self._shares: dict[Partition, _Share] = {}
         self._moved = asyncio.Event()
         self._failure: BaseException | None = None
+        self._loop = asyncio.get_running_loop()
+        self._topics = open_topics(stream, self._revoked)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until it is to stop, then finish what is under way.
@@ -73,8 +83,6 @@ class StreamWorker:
         Raises:
             RaygateError: What no worker can go on with. Records that are not out come again.
         """
-        self._loop = asyncio.get_running_loop()
-        self._topics = await asyncio.to_thread(self._open_topics, self._stream, self._revoked)
         try:
             committed_at = self._loop.time()
             while not stopping.is_set() and self._failure is None:
@@ -95,7 +103,8 @@ class StreamWorker:
         Each reading takes a thread's turn, so it is not done for a record or two while others wait in the topic.
         """
         most = self._stream.spec.max_in_flight
-        room = most - self._in_flight
+        begun = sum(len(share.begun) for share in self._shares.values())
+        room = min(most - begun, MOST_WAITING * most - self._in_flight)
         if room < max(1, most // WORTH_READING) and await self._something_moves(_FULL_SECONDS):
             return
         for record in await asyncio.to_thread(self._topics.read, room):

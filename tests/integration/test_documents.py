@@ -2,11 +2,11 @@
 
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import prometheus_server
 import pytest
 import yaml
 
@@ -57,20 +57,24 @@ def test_what_is_wrong_with_a_lead_is_told(leads):
     assert late.json()["details"].startswith("lead_data.built: must be 20")
 
 
-def test_leads_of_many_callers_are_all_answered_and_counted_by_vertical(leads):
-    with ThreadPoolExecutor(16) as pool:
-        responses = list(pool.map(lambda _: ask(leads, "auto", LEADS["auto"]), range(200)))
-    assert {response.status_code for response in responses} == {200}
-    assert len({response.json()["score"] for response in responses}) == 1
-    deadline = time.monotonic() + 20
-    while "ml_predictions_total{" not in (seen := lines_of(leads, "lead_auto")) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert "ml_predictions_total{" in seen
-
-
-def lines_of(stack, model):
-    text = httpx.get(stack.settings.metrics_url, timeout=10).text
-    return "\n".join(line for line in text.splitlines() if f'model="{model}"' in line)
+def test_leads_of_many_callers_are_all_answered_and_counted_by_vertical(leads, require_program, tmp_path):
+    prometheus = require_program("prometheus", package="prometheus")
+    rules = tmp_path / "lead-rules.yaml"
+    rules.write_text((EXAMPLE / "rules.yaml").read_text().replace("interval: 15s", "interval: 1s"))
+    monitor = f"127.0.0.1:{leads.settings.metrics_port}"
+    with prometheus_server.scraping(prometheus, tmp_path, monitor, rules=rules) as server:
+        ask(leads, "auto", LEADS["auto"])  # a rate is of what rises from then on
+        server.wait_for('ml_predictions_total{model="lead_auto"}', bool)
+        with ThreadPoolExecutor(16) as pool:
+            responses = list(pool.map(lambda _: ask(leads, "auto", LEADS["auto"]), range(200)))
+        assert {response.status_code for response in responses} == {200}
+        assert len({response.json()["score"] for response in responses}) == 1
+        for recorded in (
+            "lead:ml_scoring_requests:rate5m",
+            "lead:ml_scoring_latency_seconds:p95_5m",
+            "1 + lead:acceptance:ratio_rate5m",
+        ):
+            server.wait_for(f'{recorded}{{vertical="auto", environment="local"}} > 0', bool)
 
 
 def test_a_path_that_is_taken_is_refused_and_changes_nothing(leads, tmp_path):

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import kafka_brokers
 import psutil
 import pytest
+import schema_registry_server
 import yaml
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "credit-risk" / "stream.yaml"
@@ -23,11 +25,11 @@ def brokers():
         yield address
 
 
-@pytest.fixture
-def streaming(stack, brokers, tmp_path):
-    """The example's stream with one worker, and its metrics' URL."""
+@contextmanager
+def running(stack, tmp_path, **changes):
+    """The example's stream with one worker; gives what its file says, and its metrics' URL."""
     document = yaml.safe_load(EXAMPLE.read_text())
-    document["spec"].update(brokers=brokers, workers=1, clientOptions={"session.timeout.ms": 6000})
+    document["spec"].update(workers=1, clientOptions={"session.timeout.ms": 6000}, **changes)
     file, port = tmp_path / "stream.yaml", stack.settings.http_port + 31
     file.write_text(yaml.safe_dump(document))
     command = [str(Path(sys.executable).with_name("raygate")), "stream", "run", "-f", str(file)]
@@ -42,12 +44,18 @@ def streaming(stack, brokers, tmp_path):
     print(log.read())
 
 
-def produce(brokers, topic, rows, count, start=0):
+@pytest.fixture
+def streaming(stack, brokers, tmp_path):
+    with running(stack, tmp_path, brokers=brokers) as begun:
+        yield begun
+
+
+def produce(brokers, topic, rows, count, start=0, encoded=json.dumps):
     from confluent_kafka import Producer
 
     producer = Producer({"bootstrap.servers": brokers})
     for number in range(start, start + count):
-        producer.produce(topic, json.dumps(rows[number % len(rows)]), f"applicant-{number % 100}")
+        producer.produce(topic, encoded(rows[number % len(rows)]), f"applicant-{number % 100}")
     assert producer.flush(20) == 0
 
 
@@ -93,3 +101,31 @@ def test_applications_are_predicted_by_the_split_and_a_killed_worker_loses_none(
     assert 'raygate_stream_records_total{environment="local",outcome="OK",stream="credit-risk",worker="0"}' in seen
     results.close()
     rejected.close()
+
+
+def test_applications_in_avro_are_predicted_and_results_written_by_a_schema_of_the_streams_own(
+    stack, brokers, rows, tmp_path
+):
+    texts = {name for row in rows for name, value in row.items() if isinstance(value, str)}
+    names = sorted({name for row in rows for name in row})
+    fields = [{"name": name, "type": ["null", "string" if name in texts else "double"]} for name in names]
+    schema = {"type": "record", "name": "Application", "fields": fields}
+    registry = schema_registry_server.SchemaRegistryServer()
+    topics = {"input": "avro-applications", "results": "avro-predictions", "rejected": "avro-rejected"}
+    avro = {"format": "avro", "schemaRegistry": registry.url, "group": "avro"}
+    number = registry.register("avro-applications-value", schema)
+    with running(stack, tmp_path, brokers=brokers, **topics, **avro):
+        produce(
+            brokers,
+            topics["input"],
+            rows,
+            50,
+            encoded=lambda row: schema_registry_server.framed(number, row, schema),
+        )
+        results = kafka_brokers.Reader(brokers, topics["results"])
+        messages = results.read_until(lambda found: len(sources(found)) == 50)
+        answers = [registry.read(message.value()) for message in messages]
+        results.close()
+    assert {answer["prediction"] for answer in answers} <= {"good", "bad"}
+    assert {answer["model_version"] for answer in answers} <= {"1.0.0", "1.1.0"}
+    registry.close()

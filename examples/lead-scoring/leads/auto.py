@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.contracts.transformation import DocumentRefused, Prediction
 
+from .request import VerticalRequest
 from .score import Score, score
 
 LICENCE_AGE = 17
@@ -33,13 +34,8 @@ class AutoLead(BaseModel):
     message: str = Field(default="", max_length=500, description="what the lead wrote")
 
 
-class AutoRequest(BaseModel):
+class AutoRequest(VerticalRequest[Literal["auto"], AutoLead]):
     """A lead of this vertical."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    vertical: Literal["auto"]
-    lead_data: AutoLead
 
 
 def to_features(asked: AutoRequest, at: datetime) -> dict[str, float | str | None]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.contracts.transformation import Prediction
 
+from .request import VerticalRequest
 from .score import Score, score
 
 
@@ -26,13 +27,8 @@ class HealthLead(BaseModel):
     message: str = Field(default="", max_length=500, description="what the lead wrote")
 
 
-class HealthRequest(BaseModel):
+class HealthRequest(VerticalRequest[Literal["health"], HealthLead]):
     """A lead of this vertical."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    vertical: Literal["health"]
-    lead_data: HealthLead
 
 
 def to_features(asked: HealthRequest, at: datetime) -> dict[str, float | str | bool | None]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.contracts.transformation import DocumentRefused, Prediction
 
+from .request import VerticalRequest
 from .score import Score, score
 
 FIRST_YEAR = 1500
@@ -28,13 +29,8 @@ class HomeLead(BaseModel):
     message: str = Field(default="", max_length=500, description="what the lead wrote")
 
 
-class HomeRequest(BaseModel):
+class HomeRequest(VerticalRequest[Literal["home"], HomeLead]):
     """A lead of this vertical."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    vertical: Literal["home"]
-    lead_data: HomeLead
 
 
 def to_features(asked: HomeRequest, at: datetime) -> dict[str, float | str | bool | None]:

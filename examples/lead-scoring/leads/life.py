@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.contracts.transformation import DocumentRefused, Prediction
 
+from .request import VerticalRequest
 from .score import Score, score
 
 OLDEST_AT_END = 85
@@ -29,13 +30,8 @@ class LifeLead(BaseModel):
     message: str = Field(default="", max_length=500, description="what the lead wrote")
 
 
-class LifeRequest(BaseModel):
+class LifeRequest(VerticalRequest[Literal["life"], LifeLead]):
     """A lead of this vertical."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    vertical: Literal["life"]
-    lead_data: LifeLead
 
 
 def to_features(asked: LifeRequest, at: datetime) -> dict[str, float | str | bool | None]:

@@ -21,7 +21,7 @@ MODULES = {
 
         from datetime import datetime
 
-        from pydantic import BaseModel, Field
+        from pydantic import BaseModel, Field, field_validator
 
         from deployments.contracts.transformation import DocumentRefused, Prediction
 
@@ -31,6 +31,15 @@ MODULES = {
         class Wish(BaseModel, extra="forbid"):
             nights: int = Field(ge=1)
             view: str
+
+            @field_validator("view")
+            @classmethod
+            def known(cls, view: str) -> str:
+                if view == "void":
+                    raise ZeroDivisionError(view)
+                if view == "wall":
+                    raise DocumentRefused("view", "a wall is no view")
+                return view
 
 
         class Offer(BaseModel):

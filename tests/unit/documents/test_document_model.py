@@ -51,6 +51,9 @@ def test_the_time_is_the_one_that_is_given(model):
         pytest.param({"nights": 0, "view": "sea"}, "nights", "greater than or equal to 1", id="of-its-type"),
         pytest.param({"nights": 1, "view": "sea", "spa": 1}, "spa", "not permitted", id="unknown-field"),
         pytest.param({"nights": 1, "view": "street"}, "view", "must be garden or sea", id="by-the-transformer"),
+        pytest.param(
+            {"nights": 1, "view": "wall"}, "view", "a wall is no view", id="by-the-type-in-the-transformers-way"
+        ),
     ],
 )
 def test_what_is_wrong_with_a_document_is_told_by_field(model, document, field, message):
@@ -68,6 +71,7 @@ def test_what_is_wrong_with_a_document_is_told_by_field(model, document, field, 
         pytest.param(
             {"nights": 1, "view": "nested"}, "pre", "it raised ValidationError", id="pre-makes-a-bad-document"
         ),
+        pytest.param({"nights": 1, "view": "void"}, "pre", "it raised ZeroDivisionError", id="its-type-raises"),
         pytest.param({"nights": 13, "view": "sea"}, "post", "it raised ValueError", id="post-raises"),
         pytest.param(
             {"nights": 1, "view": "moon"},
@@ -92,6 +96,13 @@ def test_a_bad_document_does_not_touch_its_neighbours(model):
     assert sorted(mixed.reply.refused) == [0, 2]
     assert mixed.reply.answers == [None, *alone.reply.answers, None, *alone.reply.answers]
     assert mixed.scored.scores[3].tolist() == alone.scored.scores[0].tolist()
+
+
+def test_a_document_whose_type_raises_does_not_touch_its_neighbours(model):
+    good, void = {"nights": 3, "view": "garden"}, {"nights": 3, "view": "void"}
+    mixed = answered(model, void, good)
+    assert sorted(mixed.reply.failures) == [0]
+    assert mixed.reply.answers == [None, *answered(model, good).reply.answers]
 
 
 def test_a_part_of_a_reply_survives_the_wire(model):

@@ -12,6 +12,7 @@ from deployments.rollout import aliases, policy
 from deployments.rollout.errors import ApprovalRequired, RolloutRunning
 from deployments.rollout.registry import MemoryRegistry
 from deployments.rollout.reloads import Reloads, ReloadState
+from deployments.rollout.serve_config import GATEWAY
 from deployments.rollout.service import RolloutService
 
 V3 = Version(1, 2, 0)
@@ -134,6 +135,25 @@ def test_a_crash_between_decision_and_gateways_is_finished_by_the_next_reload(st
     assert stack.target.policy_epochs()["lead-auto"] == [stack.store.endpoints()["lead-auto"].policy.policy_epoch]
 
 
+def test_a_gateway_that_fails_after_the_decision_is_finished_with_when_it_is_asked_for_again(stack):
+    stack.registry.aliases["lead_auto", "champion"] = V2
+    puts = len(stack.target.puts)
+
+    def fail_at_the_switch(config):
+        if len(stack.target.puts) > puts:
+            stack.target.broken[GATEWAY] = "out of memory"
+
+    stack.target.on_put = fail_at_the_switch
+    made = reloads(stack, lambda actor: stack.run())
+    ended = made.wait(made.ask("ada", "key").id, 10)
+    assert stack.store.endpoints()["lead-auto"].policy.stable == V2
+    assert (ended.status, ended.may_pass) == (ReloadState.FAILED, True)
+    assert ended.reason.startswith("decided, but not in force:")
+    stack.target.on_put = lambda config: None
+    stack.target.broken.clear()
+    assert made.wait(made.ask("ada", "key").id, 10).versions["auto"] == "1.1.0"
+
+
 def test_the_new_version_has_the_weight_of_the_old_and_other_weights_stay():
     split = {"split": {"1.0.0": 90, "1.1.0": 10}}
     before = document("auto", traffic=split, versions=[{"version": "1.1.0", "role": "candidate"}])
@@ -228,3 +248,17 @@ def test_a_reload_that_fails_says_why(stack):
     made = reloads(stack, fail)
     done = made.wait(made.ask("ada").id, 10)
     assert (done.status, "no such package" in done.reason) == (ReloadState.FAILED, True)
+
+
+def test_a_reload_that_fails_for_a_reason_that_nobody_foresaw_goes_on_when_it_is_asked_for_again(stack):
+    problems = [RuntimeError("no space left")]
+
+    def fail_once(actor):
+        if problems:
+            raise problems.pop()
+        return {"auto": "1.1.0"}
+
+    made = reloads(stack, fail_once)
+    failed = made.wait(made.ask("ada", "key").id, 10)
+    assert (failed.may_pass, failed.reason) == (True, "an unexpected RuntimeError")
+    assert made.wait(made.ask("ada", "key").id, 10).status is ReloadState.SUCCESS

@@ -1,11 +1,10 @@
 """A stream of Avro values between real brokers, a gateway and a schema registry that speaks its REST API."""
 
-import io
 import struct
 from datetime import UTC, datetime
 
 import pytest
-from fastavro import parse_schema, schemaless_reader, schemaless_writer
+import schema_registry_server
 from schema_registry_server import SchemaRegistryServer
 from stream_on_a_thread import wait_for, working
 
@@ -55,9 +54,7 @@ def answered(number):
 
 
 def framed(number, document, schema=APPLICATION):
-    written = io.BytesIO()
-    schemaless_writer(written, parse_schema(schema), document)
-    return struct.pack(">bI", 0, number) + written.getvalue()
+    return schema_registry_server.framed(number, document, schema)
 
 
 def application(number):
@@ -65,10 +62,7 @@ def application(number):
 
 
 def read(message, registry):
-    """As any consumer reads: by the number in the value."""
-    magic, number = struct.unpack(">bI", message.value()[:5])
-    assert magic == 0
-    return schemaless_reader(io.BytesIO(message.value()[5:]), parse_schema(registry.schema(number)), None)
+    return registry.read(message.value())
 
 
 def reason_of(message):

@@ -18,6 +18,8 @@ from deployments.streaming.record import unit_of
         pytest.param(404, "MODEL_NOT_FOUND", 99, Fate.AGAIN, id="gateway-knows-no-endpoint-yet"),
         pytest.param(429, "RATE_LIMITED", 99, Fate.AGAIN, id="rate"),
         pytest.param(503, "OVERLOADED", 99, Fate.AGAIN, id="overloaded"),
+        pytest.param(504, "DEADLINE_EXCEEDED", 99, Fate.SUSPECTED, id="model-hangs-or-is-slow"),
+        pytest.param(503, "MODEL_UNAVAILABLE", 99, Fate.SUSPECTED, id="model-dies-or-is-away"),
         pytest.param(0, "", 99, Fate.AGAIN, id="no-answer"),
         pytest.param(401, "UNAUTHENTICATED", 1, Fate.REFUSED, id="no-credential"),
         pytest.param(403, "FORBIDDEN", 1, Fate.REFUSED, id="no-role"),

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import confluent_kafka
 import pytest
+from kafka_brokers import PARTITIONS
 
 from deployments.streaming.errors import BrokersRefuse, ClientOptionRefused, NotDelivered, TopicUnwritable
 from deployments.streaming.record import Outgoing, Partition
@@ -128,6 +129,56 @@ def test_partitions_that_stay_when_others_come_do_not_stay_paused(opened):
     assert client.paused == places(0, 1)
     client.on_assign(client, places(2))
     assert client.resumed == places(0, 1)
+
+
+def lag_of_one_that_is_full(made, expected):
+    """The lag over all partitions, once it is as expected, of a worker that has no room from the beginning."""
+    topics, waiting, read = Topics(made, lambda partitions, lost: {}), None, 0
+    try:
+        for _ in range(100):
+            read += len(topics.read(0))  # one may come with the partition, before that can be paused
+            if lag := topics.lag():
+                waiting = sum(lag.values()) + read
+            if waiting == expected:
+                break
+        return waiting
+    finally:
+        topics.close()
+
+
+def test_a_worker_that_is_full_when_it_gets_its_partitions_tells_what_waits_in_them(stream, produce):
+    made = stream()
+    produce(made, [(None, {"id": number}) for number in range(40)])
+    assert lag_of_one_that_is_full(made, 40) == 40
+
+
+def test_what_its_group_has_had_is_no_lag_of_the_next_worker(stream, produce):
+    made = stream()
+    produce(made, [("ada", {"id": number}) for number in range(40)])
+    earlier = confluent_kafka.Consumer({"bootstrap.servers": made.spec.brokers, "group.id": made.group})
+    offsets = [confluent_kafka.TopicPartition(made.spec.input, number, 30) for number in range(PARTITIONS)]
+    earlier.commit(offsets=offsets, asynchronous=False)
+    earlier.close()
+    assert lag_of_one_that_is_full(made, 10) == 10
+
+
+def test_a_group_that_begins_with_what_comes_has_no_lag_of_before(stream, produce):
+    options = stream().spec.client_options
+    made = stream(clientOptions={**options, "auto.offset.reset": "latest"})
+    produce(made, [(None, {"id": number}) for number in range(40)])
+    assert lag_of_one_that_is_full(made, 0) == 0
+
+
+def test_the_lag_of_a_worker_that_is_full_grows_with_what_comes(stream, produce):
+    made = stream()
+    produce(made, [("ada", {"id": 1})])
+    topics = Topics(made, lambda partitions, lost: {})
+    while not topics.read(1):
+        pass
+    topics.read(0)
+    produce(made, [("ada", {"id": number}) for number in range(2, 9)])
+    assert sum(topics.lag().values()) == 7
+    topics.close()
 
 
 @pytest.mark.parametrize("raises", [pytest.param(True, id="client"), pytest.param(False, id="broker")])

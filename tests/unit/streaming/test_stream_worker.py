@@ -102,6 +102,19 @@ def test_a_stream_says_what_it_waits_for_until_it_goes_on(stream, gateway, produ
     assert figures.waiting_for == ""
 
 
+def test_a_record_that_is_asked_about_again_and_again_holds_up_its_own_key_alone(stream, gateway, produce, reader):
+    made = stream(maxInFlight=16)
+    produce(made, applications(1000))
+    gateway.answer = lambda body: (503, {}) if body["features"]["id"] == 0 else None
+    results = reader(made.spec.results)
+    with working(made, gateway.url) as figures:
+        messages = results.read_until(has_ids(950))
+        assert b"applicant-0" not in {message.key() for message in messages}
+        gateway.answer = lambda body: None
+        results.read_until(has_ids(1000))
+    assert figures.records == {OK: 1000}
+
+
 def test_a_gateway_that_refuses_the_stream_ends_it_and_nothing_is_lost(stream, gateway, produce, reader):
     made = stream()
     produce(made, applications(5))
