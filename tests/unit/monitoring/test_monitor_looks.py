@@ -26,6 +26,7 @@ METADATA = ModelMetadata(
     parity=Parity(rows=0, max_difference=None, label_flips=0, tolerance=0.0),
     family="lightgbm",
     created=datetime(2026, 1, 1, tzinfo=UTC),
+    metrics={"calibration_error": 0.02},
 )
 
 
