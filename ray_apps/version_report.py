@@ -17,6 +17,7 @@ from deployments.prediction_log import sample
 from deployments.prediction_log.columns import FEATURE_PREFIX
 from deployments.prediction_log.sample import Sample
 from monitoring import report
+from monitoring.drift.limits import DriftLimits
 from monitoring.quality import measured
 from monitoring.quality.label_store import LabelHorizon, LabelStore
 from ray_apps import traffic_section
@@ -37,7 +38,9 @@ class NothingLogged(RaygateError):
         return f"{self.version} has no answered row of the last {self.hours:g} hours in {self.log or 'no log'}"
 
 
-def page(log: str, described: ModelPackage, since: datetime, hours: float) -> str:
+def page(
+    log: str, described: ModelPackage, since: datetime, hours: float, limits: DriftLimits | None = None
+) -> str:
     """One page of HTML that needs nothing else. Takes ten seconds, most of them Evidently's.
 
     Of many rows a uniform sample is shown, so a busy version takes no more memory than a quiet one.
@@ -47,6 +50,7 @@ def page(log: str, described: ModelPackage, since: datetime, hours: float) -> st
         described: The version's package.
         since: Rows that were asked for then or later.
         hours: How far back that is, for its title.
+        limits: From which index on a feature is called drifted.
 
     Raises:
         NothingLogged: No row was answered since then.
@@ -61,7 +65,7 @@ def page(log: str, described: ModelPackage, since: datetime, hours: float) -> st
     title, rows = f"{name}, last {hours:g} hours", drawn.rows.to_pandas()
     preface = traffic_section.html(title, rows, drawn.of, figures, metadata.metrics, labelled)
     reference = pd.read_parquet(described.directory / REFERENCE_SAMPLE)
-    return report.page(reference, _features(rows), described.schema, preface=preface)
+    return report.page(reference, _features(rows), described.schema, limits, preface)
 
 
 def _logged(log: str, described: ModelPackage, since: datetime) -> Sample:
