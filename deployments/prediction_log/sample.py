@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 
 from deployments.prediction_log import catalogue, schema_union, segment
 from deployments.prediction_log.columns import PREDICTION_COLUMNS
-from deployments.prediction_log.reader import READERS, Where, between, consistently
+from deployments.prediction_log.reader import BATCH_ROWS, READERS, Where, between, consistently
 from deployments.storage.location import Location
 
 ROWS = 50_000
 """Enough to judge a distribution by; some tens of megabytes, and a second or two of a CPU to count."""
-BATCH_ROWS = 65_536
-"""Read at a time of each segment: a compacted one may hold an hour of a busy version."""
 
 
 @dataclass(frozen=True, slots=True)
