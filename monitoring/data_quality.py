@@ -30,7 +30,7 @@ class FeatureQuality:
 
 
 def of(counts: FeatureCounts, reference: FeatureReference, rows: int, trained: int) -> FeatureQuality | None:
-    """The quality of one feature, or None if no row has been seen.
+    """The quality of one feature, or None if no row has been seen in clear.
 
     Args:
         counts: Its live counts.
@@ -38,6 +38,7 @@ def of(counts: FeatureCounts, reference: FeatureReference, rows: int, trained: i
         rows: Live rows.
         trained: Training rows.
     """
+    rows -= counts.encrypted
     if rows <= 0:
         return None
     return FeatureQuality(

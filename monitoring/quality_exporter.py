@@ -64,6 +64,14 @@ class QualityExporter(Collector):
         labelled = GaugeMetricFamily(
             names.LABELLED_ROWS, "Rows with a label within the horizon", labels=VERSION_LABELS
         )
+        unreadable = GaugeMetricFamily(
+            names.UNREADABLE_LABELS, "Labels of a quantity that are no number", labels=VERSION_LABELS
+        )
+        withheld = GaugeMetricFamily(
+            names.MODEL_PERFORMANCE_ESTIMATE_WITHHELD,
+            "Why a classifier has no estimate of its quality (1)",
+            labels=(*VERSION_LABELS, "reason"),
+        )
         changed = GaugeMetricFamily(
             names.CONCEPT_DRIFT,
             "Whether a detector finds the error risen (1)",
@@ -71,9 +79,12 @@ class QualityExporter(Collector):
         )
         for labels, quality in versions:
             labelled.add_metric(labels, quality.labelled)
+            unreadable.add_metric(labels, quality.unreadable)
+            if quality.withheld is not None:
+                withheld.add_metric((*labels, quality.withheld.value), 1)
             for detector, change in (quality.changes or {}).items():
                 changed.add_metric((*labels, detector), float(change.worse))
-        yield from (labelled, changed)
+        yield from (labelled, unreadable, withheld, changed)
         read = GaugeMetricFamily(names.LABELS_READ_SECONDS, "When labels were last read", labels=("environment",))
         if self._watch.labels_read is not None:
             read.add_metric((self._environment,), self._watch.labels_read.timestamp())

@@ -1,6 +1,7 @@
 """Reports that the monitor saves when drift is critical, beside the prediction log, for whoever the alert wakes.
 
-A report takes ten seconds of a CPU and a gigabyte, so a Ray task makes it: the monitor goes on meanwhile.
+A report takes ten seconds of a CPU and up to a gigabyte, of a busy version no more than of a quiet one. A Ray task
+makes it: the monitor goes on meanwhile.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.wire import PoolDescription
 from deployments.storage.location import Location
 from monitoring.drift.judgement import VersionDrift
-from monitoring.drift.limits import Level
+from monitoring.drift.limits import DriftLimits, Level
 
 FOLDER = "drift-reports"
 PAUSE = timedelta(hours=6)
@@ -28,10 +29,11 @@ HOURS = 24.0
 """How far a report looks back."""
 KEPT = 20
 """Reports of a model, the newest; the others go."""
+DEFAULT_LIMITS = DriftLimits()
 _MOMENT = "%Y%m%dT%H%M%SZ"
 _log = logging.getLogger("raygate.monitor")
 
-Save = Callable[[str, str, ModelVersion, datetime], Awaitable[str]]
+Save = Callable[[str, str, ModelVersion, datetime, DriftLimits], Awaitable[str]]
 """``save``, somewhere else."""
 
 
@@ -41,10 +43,11 @@ class DriftReports:
     Args:
         log: Root of the prediction log; empty saves nothing.
         elsewhere: Runs ``save`` in another process.
+        limits: From which index on a feature is called drifted.
     """
 
-    def __init__(self, log: str, elsewhere: Save | None = None) -> None:
-        self._root, self._save = log, elsewhere or in_a_ray_task
+    def __init__(self, log: str, elsewhere: Save | None = None, limits: DriftLimits = DEFAULT_LIMITS) -> None:
+        self._root, self._save, self._limits = log, elsewhere or in_a_ray_task, limits
         self._not_before: dict[PackageKey, datetime] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -69,7 +72,7 @@ class DriftReports:
     async def _make(self, key: PackageKey, directory: str, now: datetime) -> None:
         name = ModelVersion(key[0], Version.parse(key[1]))
         try:
-            saved = await self._save(self._root, directory, name, now)
+            saved = await self._save(self._root, directory, name, now, self._limits)
         except Exception as error:  # a report that is missing costs nobody anything else
             _log.warning("no drift report on %s: %s", name, error)
             return
@@ -83,7 +86,7 @@ def is_critical(drift: VersionDrift) -> bool:
     return any(one.level is Level.CRITICAL for one in compared)
 
 
-def save(log: str, directory: str, name: ModelVersion, now: datetime) -> str:
+def save(log: str, directory: str, name: ModelVersion, now: datetime, limits: DriftLimits = DEFAULT_LIMITS) -> str:
     """Make a report and put it beside the log, unless there is one of lately.
 
     A monitor that has restarted does not know of it.
@@ -93,6 +96,7 @@ def save(log: str, directory: str, name: ModelVersion, now: datetime) -> str:
         directory: Of the version's package.
         name: The version.
         now: The present moment.
+        limits: From which index on a feature is called drifted.
 
     Returns:
         Where the newest report is.
@@ -110,7 +114,8 @@ def save(log: str, directory: str, name: ModelVersion, now: datetime) -> str:
     from deployments.runtime import package
     from ray_apps import version_report
 
-    text = version_report.page(log, package.load(Path(directory)), now - timedelta(hours=HOURS), HOURS)
+    since = now - timedelta(hours=HOURS)
+    text = version_report.page(log, package.load(Path(directory)), since, HOURS, limits)
     path = f"{below}/{name.version}/{now.astimezone(UTC):{_MOMENT}}.html"
     location.put(path, pa.py_buffer(text.encode()))
     for old in sorted(location.files(below), key=_moment)[:-KEPT]:
@@ -118,19 +123,19 @@ def save(log: str, directory: str, name: ModelVersion, now: datetime) -> str:
     return f"{location.shown}/{path}"
 
 
-async def in_a_ray_task(log: str, directory: str, name: ModelVersion, now: datetime) -> str:
+async def in_a_ray_task(log: str, directory: str, name: ModelVersion, now: datetime, limits: DriftLimits) -> str:
     """``save`` in a process that ends with it, behind everything else on its node."""
     import ray
 
     saved: str = await ray.remote(num_cpus=0, max_retries=0, max_calls=1)(_save_last).remote(
-        log, directory, name, now
+        log, directory, name, now, limits
     )
     return saved
 
 
-def _save_last(log: str, directory: str, name: ModelVersion, now: datetime) -> str:
+def _save_last(log: str, directory: str, name: ModelVersion, now: datetime, limits: DriftLimits) -> str:
     os.nice(15)  # callers' requests first
-    return save(log, directory, name, now)
+    return save(log, directory, name, now, limits)
 
 
 def _moment(path: str) -> datetime:

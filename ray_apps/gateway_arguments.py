@@ -49,6 +49,11 @@ def told_anywhere(settings: Settings) -> dict[str, Any]:
     }
 
 
+def monitoring(settings: Settings) -> dict[str, Any]:
+    """What the monitor beside the gateways is told, where that is not its default."""
+    return settings.monitoring_config.model_dump(mode="json", exclude_defaults=True)
+
+
 def batch_policy(settings: Settings) -> BatchPolicy:
     """Rules for batches, with the stack's own Ray and Python unless the settings name another cluster."""
     own = {} if settings.batch.jobs_address else {"jobs_address": settings.dashboard_url, "python": sys.executable}

@@ -200,6 +200,7 @@ def platform(settings: KubernetesSettings) -> Platform:
         gateway=gateway,
         gateway_replicas=settings.gateway_replicas,
         push_gateway=settings.push_gateway,
+        monitoring=gateway_arguments.monitoring(settings),
     )
 
 

@@ -26,16 +26,16 @@ from deployments.gateway.asgi import Application as AsgiApplication
 from deployments.gateway.asgi import Guard
 from deployments.logs import setup as logs
 from monitoring import intake, metrics_route
-from monitoring.drift.limits import DriftLimits
+from monitoring.config import MonitoringConfig
 from monitoring.drift.watch import DriftWatch
 from monitoring.drift_exporter import DriftExporter
 from monitoring.exporter import SETTLING_SECONDS, WindowExporter, weights_in_force
+from monitoring.limits_exporter import LimitsExporter
 from monitoring.metrics_server import MetricsServer
 from monitoring.push import Push
 from monitoring.quality.label_store import LabelStore
 from monitoring.quality.watch import QualityWatch
 from monitoring.quality_exporter import QualityExporter
-from monitoring.sliding import WINDOW_SECONDS, Span
 from monitoring.window import Window
 from ray_apps import window_recall
 from ray_apps.drift_reports import DriftReports
@@ -44,33 +44,6 @@ from ray_apps.pool_descriptions import PoolDescriptions
 APPLICATION = "raygate-monitor"
 ROUTE_PREFIX = "/monitor"
 _log = logging.getLogger("raygate.monitor")
-
-
-class DriftArguments(BaseModel):
-    """When and from where on drift is told."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    psi_warning: float = Field(0.1, gt=0, description="Population stability index that is worth a look")
-    psi_critical: float = Field(0.25, gt=0, description="The same that calls for action; above the warning")
-    window_seconds: float = Field(WINDOW_SECONDS, ge=10, description="Length of the sliding window")
-    look_seconds: float = Field(15.0, gt=0, description="Pause between two looks")
-
-    recall_seconds: float = Field(
-        45.0, ge=0, description="After a start until the log is read for what was missed: rows come late into it"
-    )
-
-    def limits(self) -> DriftLimits:
-        """The limits.
-
-        Raises:
-            InvalidLimits: The warning is not below the critical index.
-        """
-        return DriftLimits(self.psi_warning, self.psi_critical)
-
-    def span(self) -> Span:
-        """The sliding window, in sixty steps."""
-        return Span(self.window_seconds, self.window_seconds / 60)
 
 
 class MonitorArguments(BaseModel):
@@ -82,7 +55,7 @@ class MonitorArguments(BaseModel):
     environment: str = Field("local", min_length=1, description="Value of the `environment` label of every metric")
     access: AccessPolicy = Field(description="Who may read the series on the API's port")
     host: str = Field("127.0.0.1", min_length=1, description="Address that the metrics port listens on")
-    drift: DriftArguments = Field(DriftArguments(), description="Judgement of features and scores")
+    monitoring: MonitoringConfig = Field(MonitoringConfig(), description="When and from where on drift is told")
     push_gateway: Origin | None = Field(None, description="Base URL of a push gateway; None pushes nothing")
     request_log: str = Field("", description="Root of the prediction log, for labels; empty joins none")
 
@@ -106,9 +79,9 @@ class MonitorArguments(BaseModel):
 class Monitor:
     """One replica adds up what all gateways count.
 
-    Its restart loses nothing that was counted: gateways send cumulative figures, and the sliding window of drift
-    is recalled from the prediction log. What runs on the replica's event loop takes microseconds; drift is judged,
-    and scrapes are answered, in threads.
+    Its restart loses nothing that living gateways counted: they send cumulative figures, and the sliding window of
+    drift is recalled from the prediction log. What runs on the replica's event loop takes microseconds; drift is
+    judged, and scrapes are answered, in threads.
     """
 
     def __init__(self, arguments: dict[str, Any]) -> None:
@@ -118,14 +91,16 @@ class Monitor:
         self._registry = WindowExporter(
             lambda: self._window, time.monotonic, settings.environment, settling_seconds=SETTLING_SECONDS
         ).registry()
-        self._drift = DriftWatch(settings.drift.limits(), settings.drift.span())
-        self._look_seconds = settings.drift.look_seconds
-        self._recall_seconds: float | None = settings.drift.recall_seconds if settings.request_log else None
-        self._log, self._span = settings.request_log, settings.drift.span()
+        config = settings.monitoring
+        self._drift = DriftWatch(config.limits(), config.span())
+        self._look_seconds = config.look_seconds
+        self._recall_seconds: float | None = config.recall_seconds if settings.request_log else None
+        self._log, self._span = settings.request_log, config.span()
         self._began, self._began_at = time.monotonic(), datetime.now(UTC)
         self._looking: asyncio.Task[None] | None = None
         self._pools = PoolDescriptions()
-        self._reports = DriftReports(settings.request_log)
+        self._reports = DriftReports(settings.request_log if config.alerts else "", limits=config.limits())
+        self._registry.register(LimitsExporter(config, settings.environment))
         self._registry.register(DriftExporter(lambda: self._drift.judged, settings.environment))
         self._quality = QualityWatch(LabelStore(settings.request_log) if settings.request_log else None)
         self._registry.register(QualityExporter(self._quality, settings.environment))

@@ -56,17 +56,6 @@ def compared(batches: Iterable[pa.RecordBatch], truth: pa.Table, rejected: int =
     )
 
 
-def latest_labels(feedback: pa.Table) -> pa.Table:
-    """The label of every prediction that has one: of several the one that came last.
-
-    Args:
-        feedback: ``prediction_id`` and ``label``, in the order of arrival.
-    """
-    told = feedback.select(["prediction_id", "label"]).filter(pc.is_valid(feedback["label"]))
-    last = told.group_by("prediction_id", use_threads=False).aggregate([("label", "last")])
-    return last.select(["prediction_id", "label_last"]).rename_columns(["prediction_id", "label"])
-
-
 def as_texts(labels: pa.Array) -> pa.Array:
     """Labels as the prediction log writes them: numbers and booleans are texts there.
 

@@ -162,7 +162,7 @@ class Replays:
         if manifest is None:
             raise ReplayFailed(asked.name, f"{output.shown} is not complete")
         feedback = labels.read_feedback(self._settings.prediction_log, since=asked.since)
-        truth = replay_comparison.latest_labels(feedback)
+        truth = labels.latest(feedback)
         answers = _batches(output, [file.path for file in manifest.files])
         return replay_comparison.compared(answers, truth, manifest.rejected)
 

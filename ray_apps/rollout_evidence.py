@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from deployments.contracts.errors import RaygateError
 from deployments.contracts.model_version import Version
+from deployments.contracts.request_record import Stage
 from deployments.rollout import gateway_figures
 from deployments.rollout.dashboard_target import DashboardTarget
 from deployments.rollout.errors import EvidenceUnavailable
@@ -27,7 +28,7 @@ from ray_apps.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_COLUMNS = ("assigned_version", "stage", "prediction")
+_COLUMNS = ("prediction_id", "assigned_version", "stage", "prediction")
 _log = logging.getLogger("raygate.controller")
 
 
@@ -112,17 +113,23 @@ def local_evidence(settings: Settings) -> MeasuredEvidence:
 
 
 def outcomes_in(labelled: pa.Table) -> dict[Version, Outcomes]:
-    """Labels and values by the version that requests were assigned; shadows' answers do not count."""
+    """Labels and values by the version that requests were assigned; shadows' answers do not count.
+
+    A prediction has one label, however often it was corrected; its values add up.
+    """
+    import pyarrow.compute as pc
+
+    from deployments.prediction_log import labels
+
+    live = labelled.filter(pc.equal(labelled["stage"], Stage.LIVE.value))
     correct: dict[str, list[float]] = {}
     values: dict[str, list[float]] = {}
-    for row in labelled.to_pylist():
-        if row["stage"] != "live" or not row["assigned_version"]:
-            continue
-        version = row["assigned_version"]
-        if row["label"] is not None and row["prediction"] is not None:
-            correct.setdefault(version, []).append(float(row["label"] == row["prediction"]))
-        if row["value"] is not None:
-            values.setdefault(version, []).append(row["value"])
+    for row in labels.latest(live).to_pylist():
+        if row["assigned_version"] and row["prediction"] is not None:
+            correct.setdefault(row["assigned_version"], []).append(float(row["label"] == row["prediction"]))
+    for row in live.filter(pc.is_valid(live["value"])).to_pylist():
+        if row["assigned_version"]:
+            values.setdefault(row["assigned_version"], []).append(row["value"])
     return {
         Version.parse(version): Outcomes(Sample.of(correct.get(version, ())), Sample.of(values.get(version, ())))
         for version in correct.keys() | values.keys()

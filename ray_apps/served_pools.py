@@ -63,6 +63,7 @@ def local_platform(settings: Settings) -> Platform:
         push_gateway=settings.push_gateway,
         gateway_replicas=settings.gateway_replicas,
         gateway=gateway_arguments.of(settings),
+        monitoring=gateway_arguments.monitoring(settings),
     )
 
 

@@ -12,6 +12,7 @@ from deployments.access.policy import Mode
 from deployments.batch.policy import BatchPolicy
 from deployments.contracts.environment import Environment
 from deployments.contracts.secret_reference import SecretReference
+from monitoring.config import MonitoringConfig
 
 
 class CacheConfig(BaseModel):
@@ -90,6 +91,11 @@ class Settings(BaseSettings):
     cache: str = Field("memory:", description="Result cache: memory:, or env:NAME, file:/path of a Redis URI")
     cache_config: CacheConfig = Field(
         CacheConfig(), validation_alias="CACHE_CONFIG", description="Cache of endpoints that do not say"
+    )
+    monitoring_config: MonitoringConfig = Field(
+        MonitoringConfig(),
+        validation_alias="MONITORING_CONFIG",
+        description="Drift: limits, window, looks; alerts",
     )
     batch: BatchPolicy = Field(BatchPolicy(), description="Batch scoring: where callers may read and write")
     retraining_seconds: float = Field(30.0, gt=0, description="Pause between two looks at whether to retrain")

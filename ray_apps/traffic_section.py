@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from monitoring.report import TEXT_STYLE
 from training.documents import plots
 
 if TYPE_CHECKING:
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 
 SLICES = 12
 """Bars over the span of the page."""
-_STYLE = "font-family: sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem"
+
 _QUANTILES = (0.5, 0.95, 0.99)
 
 
 def html(
     title: str,
     rows: pd.DataFrame,
+    total: int,
     figures: Mapping[str, Figure],
     baseline: Mapping[str, float],
     labelled: int,
@@ -30,20 +32,23 @@ def html(
 
     Args:
         title: Whose figures.
-        rows: Logged rows: ``timestamp``, ``latency_ms``, ``outcome``.
+        rows: Logged rows, or a uniform sample of them: ``timestamp``, ``latency_ms``, ``outcome``.
+        total: How many there are; counts of a sample are scaled to it.
         figures: Quality on labels, with intervals.
         baseline: The same on the test split.
         labelled: Rows that have a label.
     """
+    scale = total / len(rows)
+    sampled = f", estimated from a uniform sample of {len(rows):,}" if scale > 1 else ""
     latency = rows["latency_ms"].quantile(list(_QUANTILES))
     told = [f"p{quantile * 100:g} {latency[quantile]:.1f} ms" for quantile in _QUANTILES]
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f"<h2>Traffic</h2><p>{len(rows):,} rows; latency {', '.join(told)}</p>",
-        plots.bars(_by_time(rows["timestamp"])),
+        f"<h2>Traffic</h2><p>{total:,} rows{sampled}; latency {', '.join(told)}</p>",
+        plots.bars({moment: round(scale * count) for moment, count in _by_time(rows["timestamp"]).items()}),
         _table(
             ("outcome", "rows"),
-            [(str(name), f"{count:,}") for name, count in rows["outcome"].value_counts().items()],
+            [(str(name), f"{round(scale * n):,}") for name, n in rows["outcome"].value_counts().items()],
         ),
         f"<h2>Quality</h2><p>{labelled:,} rows with a label</p>",
     ]
@@ -53,7 +58,7 @@ def html(
             for name, one in figures.items()
         ]
         parts.append(_table(("metric", "on labels", "95 % interval", "test split"), lines))
-    return f'<section style="{_STYLE}">{"".join(parts)}</section>'
+    return f'<section style="{TEXT_STYLE}">{"".join(parts)}</section>'
 
 
 def _by_time(moments: pd.Series[pd.Timestamp]) -> dict[str, float]:

@@ -6,14 +6,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from deployments.contracts.errors import RaygateError
 from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.package import REFERENCE_SAMPLE, ModelMetadata
 from deployments.contracts.request_record import Stage
-from deployments.prediction_log import reader
+from deployments.prediction_log import sample
 from deployments.prediction_log.columns import FEATURE_PREFIX
+from deployments.prediction_log.sample import Sample
 from monitoring import report
+from monitoring.drift.limits import DriftLimits
 from monitoring.quality import measured
 from monitoring.quality.label_store import LabelHorizon, LabelStore
 from ray_apps import traffic_section
@@ -34,14 +38,19 @@ class NothingLogged(RaygateError):
         return f"{self.version} has no answered row of the last {self.hours:g} hours in {self.log or 'no log'}"
 
 
-def page(log: str, described: ModelPackage, since: datetime, hours: float) -> str:
+def page(
+    log: str, described: ModelPackage, since: datetime, hours: float, limits: DriftLimits | None = None
+) -> str:
     """One page of HTML that needs nothing else. Takes ten seconds, most of them Evidently's.
+
+    Of many rows a uniform sample is shown, so a busy version takes no more memory than a quiet one.
 
     Args:
         log: Root of the prediction log; empty where there is none.
         described: The version's package.
         since: Rows that were asked for then or later.
         hours: How far back that is, for its title.
+        limits: From which index on a feature is called drifted.
 
     Raises:
         NothingLogged: No row was answered since then.
@@ -49,23 +58,30 @@ def page(log: str, described: ModelPackage, since: datetime, hours: float) -> st
     """
     metadata = described.metadata
     name = ModelVersion(metadata.model, metadata.version)
-    rows = _logged(log, name, since)
-    if rows.empty:
+    drawn = _logged(log, described, since)
+    if not drawn.of:
         raise NothingLogged(str(name), hours, log)
     labelled, figures = _quality(log, name, metadata, since)
-    title = f"{name}, last {hours:g} hours"
-    preface = traffic_section.html(title, rows, figures, metadata.metrics, labelled)
+    title, rows = f"{name}, last {hours:g} hours", drawn.rows.to_pandas()
+    preface = traffic_section.html(title, rows, drawn.of, figures, metadata.metrics, labelled)
     reference = pd.read_parquet(described.directory / REFERENCE_SAMPLE)
-    return report.page(reference, _features(rows), described.schema, preface=preface)
+    return report.page(reference, _features(rows), described.schema, limits, preface)
 
 
-def _logged(log: str, name: ModelVersion, since: datetime) -> pd.DataFrame:
-    """What a version answered to callers."""
+def _logged(log: str, described: ModelPackage, since: datetime) -> Sample:
+    """What a version answered to callers, with the features that the page shows."""
     if not log:
-        return pd.DataFrame()
-    rows = reader.read(log, model=name.model, version=str(name.version), since=since).to_pandas()
-    live: pd.DataFrame = rows[rows["stage"] == Stage.LIVE.value]
-    return live
+        return Sample(pa.table({}), 0)
+    metadata = described.metadata
+    features = [FEATURE_PREFIX + feature.name for feature in report.shown(described.schema)]
+    return sample.draw(
+        log,
+        model=metadata.model,
+        version=str(metadata.version),
+        since=since,
+        columns=["timestamp", "stage", "latency_ms", "outcome", *features],
+        where=lambda table: table.filter(pc.equal(table["stage"], Stage.LIVE.value)),
+    )
 
 
 def _features(rows: pd.DataFrame) -> pd.DataFrame:

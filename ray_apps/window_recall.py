@@ -12,18 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deployments.contracts.distributions import Distributions, PackageKey
+from deployments.contracts.distributions import Distributions, FeatureCounts, PackageKey, reference_cells
 from deployments.contracts.feature_schema import Feature, FeatureSchema
 from deployments.contracts.request_record import Stage
 from deployments.contracts.wire import PoolDescription
 from deployments.gateway.distribution_counter import DistributionCounter
 from deployments.gateway.row_validation import ValidatedRows
-from deployments.prediction_log import reader
+from deployments.prediction_log import sample
 from deployments.prediction_log.columns import FEATURE_PREFIX
 from monitoring.sliding import Point, Span
-
-ROWS = 50_000
-"""Of a version the newest ones: enough to judge, and a few seconds of a monitor's small share of a CPU."""
 
 
 def points(
@@ -31,7 +28,7 @@ def points(
 ) -> list[Point]:
     """Count the rows of the span before a moment on the bins of their packages, step by step.
 
-    Personal data is encrypted in the log and is not counted.
+    Of many rows a uniform sample is counted. Personal data is encrypted in the log and is not counted.
 
     Args:
         uri: Root of the log.
@@ -60,7 +57,7 @@ def points(
             end = int(pc.sum(pc.less(table["timestamp"], _moment(table, end_of_step))).as_py() or 0)
             if end > begin:
                 counter.add(*_answers(table.slice(begin, end - begin), described.schema))
-            observed[step][key] = counter.counted().copy()
+            observed[step][key] = _with_encrypted(counter.counted().copy(), described)
             begin = end
     if not observed:
         return []
@@ -69,30 +66,18 @@ def points(
 
 
 def _rows(uri: str, key: PackageKey, schema: FeatureSchema, since: datetime, until: datetime) -> pa.Table:
-    """The newest rows that a version answered to callers, in the order of their arrival."""
+    """Rows that a version answered to callers, in the order of their arrival."""
     model, version, _ = key
-    narrow = ["timestamp", "stage"]
-    asked = reader.read(uri, model=model, version=version, since=since, until=until, columns=narrow)
-    since = _since_newest(asked, since)
     features = [FEATURE_PREFIX + feature.name for feature in _in_clear(schema).features]
     columns = ["timestamp", "stage", "scores", *features]
-    table = reader.read(uri, model=model, version=version, since=since, until=until, columns=columns)
-    if table.num_rows == 0 or not set(columns) <= set(table.schema.names):
-        return table.slice(0, 0)
-    answered = pc.and_(pc.equal(table["stage"], Stage.LIVE.value), pc.is_valid(table["scores"]))
-    return table.filter(answered).sort_by("timestamp")
+    table = sample.draw(
+        uri, model=model, version=version, since=since, until=until, columns=columns, where=_answered
+    ).rows
+    return table if set(columns) <= set(table.schema.names) else table.slice(0, 0)
 
 
-def _since_newest(asked: pa.Table, since: datetime) -> datetime:
-    """The moment of the oldest row that callers asked for and that is among the newest."""
-    if not {"timestamp", "stage"} <= set(asked.schema.names):
-        return since
-    times = asked.filter(pc.equal(asked["stage"], Stage.LIVE.value))["timestamp"]
-    if len(times) <= ROWS:
-        return since
-    oldest = np.partition(times.cast(pa.int64()).to_numpy(), -ROWS)[-ROWS]
-    found: datetime = pa.scalar(int(oldest), times.type).as_py()
-    return found
+def _answered(table: pa.Table) -> pa.Table:
+    return table.filter(pc.and_(pc.equal(table["stage"], Stage.LIVE.value), pc.is_valid(table["scores"])))
 
 
 def _answers(table: pa.Table, schema: FeatureSchema) -> tuple[ValidatedRows, Any]:
@@ -108,6 +93,15 @@ def _answers(table: pa.Table, schema: FeatureSchema) -> tuple[ValidatedRows, Any
 def _numbers(table: pa.Table, feature: Feature) -> Any:
     values = table[FEATURE_PREFIX + feature.name].cast(pa.float64()).to_pylist()
     return np.array([np.nan if value is None else value for value in values])
+
+
+def _with_encrypted(counted: Distributions, described: PoolDescription) -> Distributions:
+    """With the features that nothing is known of, and of how many rows that is so."""
+    for feature in described.schema.features:
+        if feature.pii and feature.name in described.reference.features:
+            cells = [0] * len(reference_cells(described.reference.features[feature.name]))
+            counted.features[feature.name] = FeatureCounts(cells, encrypted=counted.rows)
+    return counted
 
 
 def _in_clear(schema: FeatureSchema) -> FeatureSchema:

@@ -47,6 +47,8 @@ class EvaluationReport(BaseModel):
         threshold_reason: Why it is this one.
         confusion: Rows by true label, then by returned label, in the order of the classes; empty for a regression.
         calibration: Binary only: ten bins of equally many rows, the lowest scores first.
+        calibration_error: How far probabilities are from shares: of the positive class, or of the label that is
+            returned of several; None for a regression. Mean over ten bins of equally many rows.
         importance: Quality lost when one feature is shuffled, the most important first.
         one_row_milliseconds: Median time of scoring one row by the served path, where it was packaged.
         variants: What became of smaller and faster forms that the document asked for.
@@ -60,6 +62,7 @@ class EvaluationReport(BaseModel):
     threshold_reason: str = ""
     confusion: tuple[tuple[int, ...], ...] = ()
     calibration: tuple[CalibrationBin, ...] = ()
+    calibration_error: float | None = None
     importance: dict[str, float] = {}
     one_row_milliseconds: float | None = None
     variants: tuple[VariantReport, ...] = ()
@@ -109,14 +112,19 @@ def build(
         return EvaluationReport(rows=len(scores), metrics=figures)
     counts = evaluation.confusion(classes, threshold, target, scores)
     binary = task is Task.BINARY
-    truth = evaluation.positions(target, classes) == 1
+    truth = evaluation.positions(target, classes)
+    if binary:
+        bins = calibration(truth == 1, scores[:, 1])
+    else:
+        bins = calibration(truth == scores.argmax(axis=1), scores.max(axis=1))
     return EvaluationReport(
         rows=len(scores),
         metrics=figures,
         threshold=threshold if binary else None,
         threshold_reason=threshold_reason if binary else "",
         confusion=tuple(tuple(row) for row in counts.tolist()),
-        calibration=calibration(truth, scores[:, 1]) if binary else (),
+        calibration=bins if binary else (),
+        calibration_error=sum(one.rows * abs(one.predicted - one.observed) for one in bins) / len(scores),
     )
 
 

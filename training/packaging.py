@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from deployments.contracts.package import (
+    CALIBRATION_ERROR,
     CODE,
     COMPILED_GRAPH,
     MANIFEST,
@@ -109,6 +110,8 @@ def canonical(content: Mapping[str, Any]) -> str:
 def _metadata(served: ServedModel, evaluation: EvaluationReport | None) -> ModelMetadata:
     model = served.model
     figures = evaluation.values if evaluation else {}
+    if evaluation and evaluation.calibration_error is not None:
+        figures[CALIBRATION_ERROR] = evaluation.calibration_error
     return ModelMetadata(
         model=model.identity.model,
         version=model.identity.version,

@@ -36,17 +36,21 @@ class FeatureCounts:
         nulls: Rows in which it was missing.
         outside: Rows with a value that training never saw: a number beyond the smallest or largest (which lies in
             an outer bin as well), or an unknown category (which lies in no cell).
+        encrypted: Rows out of the prediction log, which holds the feature encrypted: nothing is known of them. The
+            monitor recalls such rows; gateways have none.
     """
 
     cells: list[int]
     nulls: int = 0
     outside: int = 0
+    encrypted: int = 0
 
     def add(self, other: FeatureCounts, sign: int = 1) -> None:
         """Add another's rows; ``sign=-1`` takes them away."""
         self.cells = _sum(self.cells, other.cells, sign)
         self.nulls += sign * other.nulls
         self.outside += sign * other.outside
+        self.encrypted += sign * other.encrypted
 
 
 @dataclass(slots=True)

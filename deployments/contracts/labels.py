@@ -17,10 +17,13 @@ POSITIVE = 1
 def text(label: Prediction) -> str:
     """A label as a JSON key, a metric label or a cell of texts: ``true``, not ``True``.
 
-    The values of several targets are written as a JSON object.
+    The values of several targets are written as a JSON object. A whole number has no decimal point, even where
+    JSON had one: a class is never a float, so a caller's 1.0 is the class 1.
     """
     if isinstance(label, dict):
         return json.dumps(label)
+    if isinstance(label, float):
+        return str(label).removesuffix(".0")
     return str(label).lower() if isinstance(label, bool) else str(label)
 
 

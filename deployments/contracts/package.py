@@ -76,6 +76,10 @@ class Parity(BaseModel):
     reason: str = ""
 
 
+CALIBRATION_ERROR = "calibration_error"
+"""Name of the metric that says how far probabilities are from shares: estimates from scores hang on it."""
+
+
 class ModelMetadata(BaseModel):
     """Where a model comes from and how it is to be read.
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
 from deployments.prediction_log import layout, segment
 from deployments.prediction_log.errors import InvalidLogQuery
 from deployments.prediction_log.layout import FEEDBACK, PREDICTIONS, Partition
 from deployments.storage.location import Location
+
+LONGEST = timedelta(minutes=15)
+"""A gateway closes a segment half a minute after its first record; so long after it no record goes into it."""
 
 
 def predictions(
@@ -45,8 +48,14 @@ def predictions(
 
 
 def feedback(location: Location, since: datetime | None = None, until: datetime | None = None) -> list[str]:
-    """Segments of feedback, oldest first; arguments and errors as for ``predictions``."""
-    return visible(location, [path for path, _ in _in_time(location.files(FEEDBACK), since, until)])
+    """Segments of feedback, oldest first; arguments and errors as for ``predictions``.
+
+    A partition is a day: of the day that ``since`` lies in, segments that were closed before are left out.
+    """
+    paths = [path for path, _ in _in_time(location.files(FEEDBACK), since, until)]
+    if since is not None:
+        paths = [path for path in paths if (began := layout.began(path)) is None or began + LONGEST >= since]
+    return visible(location, paths)
 
 
 def visible(location: Location, paths: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from deployments.prediction_log import catalogue, schema_union
 from deployments.prediction_log.columns import FEEDBACK_COLUMNS
@@ -19,13 +20,21 @@ REPEATED_WITHIN = timedelta(days=1)
 JOINED_COLUMNS = ("feedback_id", "label", "value", "received")
 
 
-def read_feedback(uri: str, *, since: datetime | None = None, until: datetime | None = None) -> pa.Table:
+def read_feedback(
+    uri: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    repeated_within: timedelta = REPEATED_WITHIN,
+) -> pa.Table:
     """Feedback, each once: of several with one ``feedback_id`` the first.
 
     Args:
         uri: Root of the log.
         since: Only what was received then or later.
         until: Only what was received earlier.
+        repeated_within: How far before ``since`` the first of several is looked for. Zero reads least, and gives
+            what was sent again as if it were new.
 
     Returns:
         The columns of ``columns.FEEDBACK_COLUMNS``, in the order of arrival.
@@ -37,7 +46,7 @@ def read_feedback(uri: str, *, since: datetime | None = None, until: datetime | 
     location = Location.of(uri)
 
     def attempt() -> pa.Table:
-        paths = catalogue.feedback(location, since and since - REPEATED_WITHIN, until)
+        paths = catalogue.feedback(location, since and since - repeated_within, until)
         return schema_union.joined(tables_of(location, paths, None, None), FEEDBACK_COLUMNS)
 
     table = consistently(location, attempt).sort_by(
@@ -45,6 +54,23 @@ def read_feedback(uri: str, *, since: datetime | None = None, until: datetime | 
     )
     _, firsts = np.unique(table["feedback_id"].to_numpy(zero_copy_only=False).astype(str), return_index=True)
     return between(table.take(np.sort(firsts)), "received", since, until)
+
+
+def latest(told: pa.Table) -> pa.Table:
+    """The rows that hold the label that counts: of several of one prediction the one that came last.
+
+    A correction replaces what was said before; feedback with a value alone takes no label back.
+
+    Args:
+        told: ``prediction_id`` and ``label`` among its columns, in the order of arrival, as ``read_feedback`` and
+            ``labelled`` give them; of the latter the rows of one stage.
+
+    Returns:
+        Each prediction that has a label once, in the order of ``told``.
+    """
+    told = told.filter(pc.is_valid(told["label"]))
+    last = _numbered(told, "place").group_by("prediction_id").aggregate([("place", "max")])
+    return told.take(np.sort(last["place_max"].to_numpy()))
 
 
 def labelled(

@@ -111,4 +111,11 @@ def is_successor(path: str) -> bool:
     return PurePosixPath(path).name.startswith((COMPACTED, ERASED))
 
 
+def began(path: str) -> datetime | None:
+    """When the first record of a gateway's segment came, to the second; None if it has replaced others."""
+    if is_successor(path):
+        return None
+    return datetime.strptime(PurePosixPath(path).name[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

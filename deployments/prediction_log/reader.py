@@ -21,6 +21,8 @@ from deployments.storage.location import Location
 
 READERS = 8
 """Segments read at a time: on S3 most of a read is waiting."""
+BATCH_ROWS = 65_536
+"""Of a segment at a time, where not all of it is wanted: a compacted one may hold an hour of a busy version."""
 ATTEMPTS = 3
 SEARCHED = (timedelta(hours=1), timedelta(days=1))
 """How far from its id's time a prediction is looked for: ids go on in their order when a clock is set back."""
@@ -158,7 +160,7 @@ def tables_of(
             if wanted is None:
                 table = file.read(names)
             elif pc.any(wanted).as_py():
-                table = file.read(names).filter(wanted)
+                table = _filtered(file, names, wanted)
             else:
                 table = file.schema_arrow.empty_table().select(names)
         table = table.replace_schema_metadata(None)
@@ -190,6 +192,16 @@ def consistently(location: Location, attempt: Callable[[], Result]) -> Result:
         except FileNotFoundError as error:
             gone = error
     raise StorageUnreachable(location.shown, f"segments disappear while they are read: {gone}")
+
+
+def _filtered(file: Any, names: Sequence[str], wanted: pa.ChunkedArray) -> pa.Table:
+    """Read in parts: of a large segment the rows that nobody wants are never in memory together."""
+    parts, begin = [], 0
+    for batch in file.iter_batches(BATCH_ROWS, columns=names):
+        part = pa.Table.from_batches([batch])
+        parts.append(part.filter(wanted.slice(begin, part.num_rows)))
+        begin += part.num_rows
+    return pa.concat_tables(parts)
 
 
 def _row(file: Any, prediction_id: str, stage: Stage, keys: PersonalDataKeys | None) -> dict[str, Any] | None:

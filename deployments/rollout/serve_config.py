@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.contracts.endpoint import Resources, Scaling
@@ -61,6 +61,7 @@ class Platform:
         push_gateway: Base URL of a push gateway, or empty.
         gateway_replicas: Replicas of the ingress.
         gateway_cpus: Ray CPUs of each.
+        monitoring: What the monitor is told of drift and limits, where that is not its default.
     """
 
     environment: str
@@ -73,6 +74,7 @@ class Platform:
     push_gateway: str = ""
     gateway_replicas: int = 1
     gateway_cpus: float = 0.1
+    monitoring: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build(platform: Platform, pools: Iterable[Pool], gateway: GatewayConfig) -> ServeConfig:
@@ -206,6 +208,7 @@ def _monitor(platform: Platform) -> dict[str, Any]:
             "host": platform.metrics_host,
             "request_log": platform.gateway.request_log,
             **({"push_gateway": platform.push_gateway} if platform.push_gateway else {}),
+            **({"monitoring": dict(platform.monitoring)} if platform.monitoring else {}),
             "access": platform.gateway.access.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         },
         # No surge: two replicas would want the same port.

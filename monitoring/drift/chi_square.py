@@ -16,10 +16,10 @@ import numpy as np
 from scipy import stats
 
 from monitoring.drift.cells import Counts, merged
-from monitoring.drift.kolmogorov_smirnov import Test
+from monitoring.drift.outcome import Outcome
 
 
-def on_cells(reference: Sequence[float] | Counts, current: Sequence[float] | Counts) -> Test:
+def on_cells(reference: Sequence[float] | Counts, current: Sequence[float] | Counts) -> Outcome:
     """The test on counts over the same cells; rare cells are put together first.
 
     Raises:
@@ -33,6 +33,6 @@ def on_cells(reference: Sequence[float] | Counts, current: Sequence[float] | Cou
     table = np.vstack(merged(reference, current))
     table = table[:, table.sum(axis=0) > 0]
     if table.shape[1] < 2:
-        return Test(0.0, 1.0)
+        return Outcome(0.0, 1.0)
     found = stats.chi2_contingency(table, correction=False)
-    return Test(float(found.statistic), float(found.pvalue))
+    return Outcome(float(found.statistic), float(found.pvalue))

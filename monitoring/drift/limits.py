@@ -20,12 +20,11 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DriftLimits:
-    """Limits of the population stability index and of the tests.
+    """Limits of the population stability index.
 
     Attributes:
         warning: Index above which a feature is worth a look.
         critical: Index above which it calls for action.
-        significance: Of the tests, after correction over the features: share of false discoveries.
         certainty: A window is judged only if, without shift, the index stays below ``warning`` with this
             probability.
 
@@ -35,15 +34,13 @@ class DriftLimits:
 
     warning: float = 0.1
     critical: float = 0.25
-    significance: float = 0.05
     certainty: float = 0.99
 
     def __post_init__(self) -> None:
         if not 0 < self.warning < self.critical:
             raise InvalidLimits("warning", self.warning, f"above 0 and below critical ({self.critical:g})")
-        for name in ("significance", "certainty"):
-            if not 0 < getattr(self, name) < 1:
-                raise InvalidLimits(name, getattr(self, name), "between 0 and 1")
+        if not 0 < self.certainty < 1:
+            raise InvalidLimits("certainty", self.certainty, "between 0 and 1")
 
     def level(self, psi: float) -> Level:
         """What an index says.

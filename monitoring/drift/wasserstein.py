@@ -14,32 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
 from monitoring.drift.cells import Counts, pair
-from monitoring.errors import EmptyDistribution
 
 SMALLEST_DEVIATION = 0.001
 """A constant reference has no deviation to measure in (Evidently's bound, so that figures agree)."""
-
-
-def on_samples(reference: NDArray[np.float64], current: NDArray[np.float64]) -> float:
-    """The distance of two sets of values in standard deviations of the reference; NaN is left out.
-
-    Raises:
-        EmptyDistribution: A side has no value.
-
-    >>> import numpy as np
-    >>> values = np.array([0.0, 2.0])
-    >>> on_samples(values, values + 3)
-    3.0
-    """
-    left, right = reference[~np.isnan(reference)], current[~np.isnan(current)]
-    for which, values in (("reference", left), ("current", right)):
-        if values.size == 0:
-            raise EmptyDistribution(which)
-    return float(stats.wasserstein_distance(left, right)) / max(float(np.std(left)), SMALLEST_DEVIATION)
 
 
 def on_bins(

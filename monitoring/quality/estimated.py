@@ -8,21 +8,45 @@ of a negative, and every figure of the confusion matrix has an expected value:
 
 (NannyML's CBPE; J. Bialek et al., Estimating model performance under covariate shift without labels, 2024.)
 
-Limits: the scores must be calibrated, on the shifted rows too. It follows a shift of the inputs; it is blind to a
-change of what the inputs mean (concept drift), where the truth leaves the estimate without any sign here.
+Limits: the scores must be calibrated, on the shifted rows too; an estimate is off by about as much as they are. So
+none is given where they were not on the test split: see ``withheld``. It follows a shift of the inputs; it is
+blind to a change of what the inputs mean (concept drift), where the truth leaves the estimate with no sign here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.contracts.package import Task
+from deployments.contracts.package import CALIBRATION_ERROR, ModelMetadata, Task
 from monitoring.errors import EmptyDistribution
 
 Floats = NDArray[np.float64]
+
+CALIBRATION_LIMIT = 0.1
+"""Largest calibration error on the test split with which an estimate is given: about as far off it may be. With
+some hundred test rows well calibrated scores show 0.03 to 0.06 by chance, so less could not be asked for."""
+
+
+class Withheld(StrEnum):
+    """Why a classifier has no estimate."""
+
+    NOT_CALIBRATED = "not_calibrated"
+    CALIBRATION_UNKNOWN = "calibration_unknown"
+    """The package does not say: nobody judged it on labelled rows, or an earlier release packaged it."""
+
+
+def withheld(metadata: ModelMetadata) -> Withheld | None:
+    """Why nothing is estimated for a package; None where it is, and for a regression, for which it cannot be."""
+    if metadata.task is Task.REGRESSION:
+        return None
+    error = metadata.metrics.get(CALIBRATION_ERROR)
+    if error is None:
+        return Withheld.CALIBRATION_UNKNOWN
+    return Withheld.NOT_CALIBRATED if error > CALIBRATION_LIMIT else None
 
 
 def from_bins(task: Task, rows: Sequence[int], threshold: float) -> dict[str, float]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from math import isfinite
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -84,12 +86,12 @@ class LabelStore:
         """
         oldest = now - self._horizon.age
         since = oldest if self._read_until is None else max(oldest, self._read_until - READ_AGAIN)
-        self._expect(labels.read_feedback(self._uri, since=since), oldest)
+        known = self._known()
+        self._expect(self._told(since, known), known, oldest)
         for hour, wanted in self._by_hour().items():
-            predictions = reader.read(
-                self._uri, since=hour - ARRIVAL, until=hour + HOUR + ARRIVAL, columns=COLUMNS
-            )
-            self._join(predictions, wanted)
+            ids = pa.array(wanted, pa.string())
+            begin, end = hour - ARRIVAL, hour + HOUR + ARRIVAL
+            self._join(reader.read(self._uri, since=begin, until=end, columns=COLUMNS, ids=ids), wanted)
         self._read_until = now
         self._forget(oldest)
 
@@ -101,27 +103,31 @@ class LabelStore:
         """The labelled predictions of a version, in the order in which they were made."""
         # Ids are UUIDv7: their order is that of time, within a millisecond too.
         judged = [one for _, one in sorted(self._judged.get((model, version), {}).items())]
-        width = len(judged[0].scores) if judged else 1
-        dtype = np.float64 if task is Task.REGRESSION else np.str_
-        pairs = [
-            _quantities(one.predicted, one.truth) if task is Task.REGRESSION else (one.predicted, one.truth)
-            for one in judged
-        ]
-        return LabelledRows(
-            predicted=np.array([predicted for predicted, _ in pairs], dtype=dtype),
-            truth=np.array([truth for _, truth in pairs], dtype=dtype),
-            scores=np.array([one.scores for one in judged], dtype=np.float64).reshape(len(judged), width),
-        )
+        if task is not Task.REGRESSION:
+            return _rows([(one.predicted, one.truth, one.scores) for one in judged], np.str_)
+        read = [(_quantities(one.predicted, one.truth), one.scores) for one in judged]
+        rows = _rows([(*pair, scores) for pair, scores in read if pair is not None], np.float64)
+        return replace(rows, unreadable=len(read) - len(rows))
 
-    def _expect(self, told: pa.Table, oldest: datetime) -> None:
+    def _known(self) -> dict[str, str]:
+        """What was told last of every prediction, as far as it was read."""
+        joined = {name: one.truth for judged in self._judged.values() for name, one in judged.items()}
+        return joined | {name: one.label for name, one in self._waiting.items()}
+
+    def _told(self, since: datetime, known: Mapping[str, str]) -> dict[str, str]:
+        """The last label of each prediction that something was said of since a moment."""
+        told = labels.read_feedback(self._uri, since=since, repeated_within=timedelta(0))
+        pairs = zip(told["prediction_id"].to_pylist(), told["label"].to_pylist(), strict=True)
+        if any(label is not None and known.get(name, label) != label for name, label in pairs):
+            # A correction, or an old label that was sent again: its first copy may have come up to a day before.
+            told = labels.read_feedback(self._uri, since=since)
+        last = labels.latest(told)
+        return dict(zip(last["prediction_id"].to_pylist(), last["label"].to_pylist(), strict=True))
+
+    def _expect(self, told: Mapping[str, str], known: Mapping[str, str], oldest: datetime) -> None:
         """Later labels replace earlier ones of the same prediction."""
-        known = {name: one.truth for judged in self._judged.values() for name, one in judged.items()}
-        for name, label in zip(told["prediction_id"].to_pylist(), told["label"].to_pylist(), strict=True):
-            if label is None or known.get(name) == label:
-                continue
-            at = prediction_ids.read(name).at
-            waiting = self._waiting.get(name)
-            if at >= oldest and (waiting is None or waiting.label != label):
+        for name, label in told.items():
+            if known.get(name) != label and (at := prediction_ids.read(name).at) >= oldest:
                 self._waiting[name] = Waiting(label, at)
 
     def _by_hour(self) -> dict[datetime, list[str]]:
@@ -132,12 +138,10 @@ class LabelStore:
         return hours
 
     def _join(self, predictions: pa.Table, wanted: Collection[str]) -> None:
-        hit = pc.and_(
-            pc.is_in(predictions["prediction_id"], pa.array(wanted, pa.string())),
-            pc.and_(pc.equal(predictions["stage"], Stage.LIVE.value), pc.is_valid(predictions["prediction"])),
+        answered = pc.and_(
+            pc.equal(predictions["stage"], Stage.LIVE.value), pc.is_valid(predictions["prediction"])
         )
-        found = predictions.filter(hit).to_pylist()
-        for row in found:
+        for row in predictions.filter(answered).to_pylist():
             name = row["prediction_id"]
             label = self._waiting.pop(name, None)
             if label is not None:
@@ -158,14 +162,33 @@ class LabelStore:
             self._judged[key] = {name: one for name, one in newest if one.at >= oldest}
 
 
-def _quantities(predicted: str, truth: str) -> tuple[float, float]:
-    """What was predicted and what came; of several targets the first, whose score is watched, too.
+def _rows(told: Sequence[tuple[Any, Any, tuple[float, ...]]], kind: type[np.generic]) -> LabelledRows:
+    width = len(told[0][2]) if told else 1
+    return LabelledRows(
+        predicted=np.array([predicted for predicted, _, _ in told], dtype=kind),
+        truth=np.array([truth for _, truth, _ in told], dtype=kind),
+        scores=np.array([scores for _, _, scores in told], dtype=np.float64).reshape(len(told), width),
+    )
+
+
+def _quantities(predicted: str, truth: str) -> tuple[float, float] | None:
+    """What was predicted and what came, or None where that is no number; of several targets the first.
+
+    The first is the one whose score is watched, too. No gateway checks what is told of a version that is served no
+    more, so a label may be anything.
 
     >>> _quantities('{"width": 2.0, "height": 3.0}', '{"height": 3.5, "width": 2.5}')
     (2.0, 2.5)
+    >>> _quantities("2.0", "n/a") is None
+    True
     """
-    if not predicted.startswith("{"):
-        return float(predicted), float(truth)
-    values = json.loads(predicted)
-    first = next(iter(values))
-    return float(values[first]), float(json.loads(truth)[first])
+    try:
+        if predicted.startswith("{"):
+            values = json.loads(predicted)
+            first = next(iter(values))
+            pair = float(values[first]), float(json.loads(truth)[first])
+        else:
+            pair = float(predicted), float(truth)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return pair if all(map(isfinite, pair)) else None

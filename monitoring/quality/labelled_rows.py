@@ -18,11 +18,13 @@ class LabelledRows:
         predicted: Texts of the returned labels, or the values of a regression (float64).
         truth: The same of what turned out to be true.
         scores: float64, shape (n, classes or 1).
+        unreadable: Predictions that are left out, because what was told of a quantity is no number.
     """
 
     predicted: NDArray[np.generic]
     truth: NDArray[np.generic]
     scores: NDArray[np.float64]
+    unreadable: int = 0
 
     def __len__(self) -> int:
         return len(self.truth)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,9 +11,12 @@ from deployments.contracts.distributions import PackageKey
 from deployments.contracts.package import ModelMetadata
 from monitoring.quality import concept_drift, estimated, measured
 from monitoring.quality.concept_drift import Change
+from monitoring.quality.estimated import Withheld
 from monitoring.quality.figure import Figure
 from monitoring.quality.label_store import LabelStore
 from monitoring.sliding import Observed
+
+_log = logging.getLogger("raygate.monitor")
 
 Metadata = Mapping[PackageKey, ModelMetadata]
 PAUSE = timedelta(seconds=30)
@@ -29,6 +33,8 @@ class VersionQuality:
         baseline: The same figures on the test split, as the package tells them.
         estimated: Figures of the sliding window's rows, labels or not.
         changes: What the detectors of concept drift say; None without enough labels.
+        withheld: Why nothing is estimated; None where it is, or cannot be.
+        unreadable: Predictions of a quantity that were told something else than a number.
     """
 
     labelled: int = 0
@@ -36,6 +42,8 @@ class VersionQuality:
     baseline: Mapping[str, float] = field(default_factory=dict)
     estimated: Mapping[str, float] = field(default_factory=dict)
     changes: Mapping[str, Change] | None = None
+    withheld: Withheld | None = None
+    unreadable: int = 0
 
 
 class QualityWatch:
@@ -58,32 +66,47 @@ class QualityWatch:
     def look(self, window: Observed, packages: Metadata, now: datetime) -> None:
         """Judge every package, unless that was done within ``PAUSE``.
 
+        What cannot be read costs no more than itself: without the log, estimates go on and labels are those of the
+        last time (``labels_read``); a package that cannot be judged is left out.
+
         Args:
             window: Rows of the sliding window, for what is estimated.
             packages: What is served.
             now: UTC.
-
-        Raises:
-            StorageUnreachable: Labels cannot be read; the judgement of before stays.
-            SegmentUnreadable: A segment of the log is damaged.
         """
         if self._looked is not None and now - self._looked < PAUSE:
             return
         self._looked = now
-        if self._labels is not None:
+        self._refresh(now)
+        judged: dict[PackageKey, VersionQuality] = {}
+        for key, metadata in packages.items():
+            try:
+                judged[key] = self._judge(key, metadata, window)
+            except Exception:  # labels are whatever callers send; one package's trouble is not the others'
+                _log.exception("quality of %s %s cannot be judged", key[0], key[1])
+        self.judged = judged
+
+    def _refresh(self, now: datetime) -> None:
+        if self._labels is None:
+            return
+        try:
             self._labels.refresh(now)
+        except Exception as error:  # whatever a log far away may do; the next look begins where this one did
+            _log.warning("labels cannot be read: %s", error)
+        else:
             self.labels_read = now
-        self.judged = {key: self._judge(key, metadata, window) for key, metadata in packages.items()}
 
     def _judge(self, key: PackageKey, metadata: ModelMetadata, window: Observed) -> VersionQuality:
         live = window.get(key)
         expected: Mapping[str, float] = {}
-        if live is not None and any(live.probability):
+        withheld = estimated.withheld(metadata)
+        if withheld is None and live is not None and any(live.probability):
             expected = estimated.from_bins(metadata.task, live.probability, metadata.threshold)
         model, version, _ = key
         rows = self._labels.rows(model, version, metadata.task) if self._labels is not None else None
         if rows is None or not len(rows):
-            return VersionQuality(estimated=expected)
+            unreadable = 0 if rows is None else rows.unreadable
+            return VersionQuality(estimated=expected, withheld=withheld, unreadable=unreadable)
         figures = measured.measure(rows, metadata)
         return VersionQuality(
             labelled=len(rows),
@@ -91,4 +114,6 @@ class QualityWatch:
             baseline={name: metadata.metrics[name] for name in figures if name in metadata.metrics},
             estimated=expected,
             changes=concept_drift.detect(rows.errors(metadata.task)),
+            withheld=withheld,
+            unreadable=rows.unreadable,
         )

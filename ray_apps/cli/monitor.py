@@ -49,7 +49,8 @@ def write(settings: Settings, name: ModelVersion, since: datetime, hours: float,
     from ray_apps import version_report
 
     described = ModelStore(settings.models, settings.signers).load(name.model, name.version)
-    text = version_report.page(settings.prediction_log, described, since, hours)
+    limits = settings.monitoring_config.limits()
+    text = version_report.page(settings.prediction_log, described, since, hours, limits)
     aside = output.with_name(f".{output.name}.part")
     aside.write_text(text, encoding="utf-8")
     aside.replace(output)

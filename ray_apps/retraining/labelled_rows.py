@@ -61,12 +61,13 @@ def read(
         InvalidPersonalDataKey: A value was encrypted with another key.
     """
     import pandas as pd
+    import pyarrow.compute as pc
 
     names = {FEATURE_PREFIX + feature.name: feature.name for feature in schema.features}
     columns = ["prediction_id", "timestamp", "stage", *names]
-    table = labels.labelled(uri, model=model, since=since, columns=columns, keys=keys).to_pandas()
-    told = table[(table["stage"] == Stage.LIVE.value) & table["label"].notna()]
-    told = told.drop_duplicates("prediction_id", keep="last").sort_values("timestamp", kind="stable")
+    table = labels.labelled(uri, model=model, since=since, columns=columns, keys=keys)
+    told = labels.latest(table.filter(pc.equal(table["stage"], Stage.LIVE.value))).to_pandas()
+    told = told.sort_values("timestamp", kind="stable")
     features = told.reindex(columns=list(names)).rename(columns=names)
     if target.columns:
         truth = pd.DataFrame([json.loads(text) for text in told["label"]], index=told.index).reindex(

@@ -11,6 +11,7 @@ import httpx
 import psutil
 import pytest
 from misbehaving_model import HANGS_AT, RAISES_AT
+from prometheus_client.parser import text_string_to_metric_families
 from waiting import wait_until
 
 from deployments.prediction_log import reader
@@ -60,22 +61,34 @@ def test_a_killed_serve_controller_fails_no_request_and_comes_back(load, stack):
     assert requests.failed == []
 
 
+def told(stack, name):
+    """What the monitor says of credit_risk, all versions together; 0 while it does not answer."""
+    try:
+        text = httpx.get(stack.settings.metrics_url, timeout=5).text
+    except httpx.HTTPError:
+        return 0
+    return sum(
+        one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+        if one.name == name and one.labels.get("model") == "credit_risk"
+    )
+
+
 def test_a_killed_monitor_fails_no_request_and_its_figures_come_back(load, stack):
     (monitor,) = stack.replica_pids("raygate-monitor")
     with load() as requests:
-        requests.await_answers(200)
+        requests.await_answers(600)
+        before = len(requests.outcomes)
         os.kill(monitor, signal.SIGKILL)
-        requests.await_answers(400)
-
-        def counted():
-            try:
-                text = httpx.get(stack.settings.metrics_url, timeout=5).text
-            except httpx.HTTPError:
-                return False
-            return "ml_scoring_requests_total{" in text
-
-        wait_until(counted)
+        requests.await_answers(200)
+        wait_until(lambda: told(stack, "ml_scoring_requests_total"))
     assert requests.failed == []
+    # The gateways live: what they counted before is told again, within a snapshot.
+    wait_until(lambda: told(stack, "ml_scoring_requests_total") >= len(requests.outcomes))
+    # Of the window the log alone knows the rows of before; it is read 45 s after the start.
+    since = len(requests.outcomes) - before
+    wait_until(lambda: told(stack, "ml_drift_window_rows") > max(before, since), 120)
 
 
 def test_a_stopped_pool_replica_fails_no_request(load, stack):

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import prometheus_server
@@ -114,6 +115,9 @@ def test_a_shifted_mix_raises_drift_an_alert_and_a_challenger_that_wins(
         assert max(drifted["Time"], drifted["Records"]) < 0.1
         firing = f'ALERTS{{alertname="RaygateFeatureDrift",alertstate="firing",model="{MODEL}"}}'
         prometheus.wait_for(firing, lambda samples: samples != [], timeout=60)
+    reports = Path(stack.settings.prediction_log) / "drift-reports" / MODEL
+    [saved] = wait_until(lambda: list(reports.glob("*/*.html")), 180)
+    assert SHIFTED in saved.read_text()
 
     stack.raygate("retrain", "apply", "-f", str(served / "retraining.yaml"))
 

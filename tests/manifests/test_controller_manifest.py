@@ -46,6 +46,14 @@ def test_it_asks_for_signatures_where_the_settings_name_keys_and_only_there(envi
     assert settings.signers == "file:/etc/raygate/trusted-keys"
 
 
+def test_caches_and_monitoring_are_told_by_keys_that_may_be_left_out(controller):
+    [container] = controller.spec["containers"]
+    told = workloads.environment_of(container)
+    for name in ("CACHE_CONFIG", "MONITORING_CONFIG"):
+        key = {"name": "raygate-settings", "key": name.lower().replace("_", "-"), "optional": True}
+        assert told[name] == {"configMapKeyRef": key}
+
+
 def test_it_asks_where_the_rayservice_is(environment, controller, monkeypatch):
     settings = settings_of(environment, controller, monkeypatch)
     [service] = [each for each in environment if each["kind"] == "RayService"]

@@ -207,11 +207,12 @@ def test_a_worker_is_judged_by_its_peak_on_the_larger_set(peak, verdict):
 
 
 class TestMonitoring:
-    FAST = bench_monitor.Figures({5: 1e-6, 20: 3e-6, 50: 7e-6}, 0.013, 0.003, 0.08, 0.05)
+    LOOK = bench_monitor.Look(0.8, 60)
+    FAST = bench_monitor.Figures({5: 1e-6, 20: 3e-6, 50: 7e-6}, 0.013, 0.003, 0.08, 0.05, LOOK, 150)
 
     def test_both_promises_are_judged(self):
         assert bench_monitor.document(self.FAST, "conditions").count("- met") == 2
 
     def test_what_is_too_slow_is_said(self):
-        slow = bench_monitor.Figures({20: 2e-4}, 0.013, 0.003, 1.5, 1.0)
+        slow = bench_monitor.Figures({20: 2e-4}, 0.013, 0.003, 1.5, 1.0, self.LOOK, 150)
         assert bench_monitor.document(slow, "conditions").count("- NOT MET") == 2

@@ -11,6 +11,11 @@ from deployments.contracts import labels
     [
         pytest.param(True, "true", id="boolean"),
         pytest.param(1, "1", id="number"),
+        pytest.param(1.0, "1", id="whole-number-with-a-decimal-point"),
+        pytest.param(-2.0, "-2", id="negative-whole-number"),
+        pytest.param(1.5, "1.5", id="quantity"),
+        pytest.param(1e22, "1e+22", id="huge-quantity"),
+        pytest.param("1.0", "1.0", id="text-that-looks-like-a-number"),
         pytest.param("True", "True", id="text"),
         pytest.param({"width": 1.5}, '{"width": 1.5}', id="targets"),
     ],

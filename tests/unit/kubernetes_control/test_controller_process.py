@@ -122,6 +122,7 @@ def test_gateways_are_told_who_may_call_and_what_is_remembered(namespace, enviro
     policy.write_text("{store: env:RAYGATE_ACCESS_STORE, limits: {roles: {predictor: {requestsPerSecond: 50}}}}")
     environment.setenv("RAYGATE_ACCESS_POLICY", str(policy))
     environment.setenv("CACHE_CONFIG", '{"enable": true, "ttl": 60}')
+    environment.setenv("MONITORING_CONFIG", '{"alerts": true, "thresholds": {"psi_critical": 0.3}}')
     environment.setenv("RAYGATE_CACHE", "env:REDIS")
     request.getfixturevalue("running")
     namespace.api.apply("modelendpoints", endpoint(), "kubectl")
@@ -130,6 +131,8 @@ def test_gateways_are_told_who_may_call_and_what_is_remembered(namespace, enviro
     assert told["access"]["store"] == "env:RAYGATE_ACCESS_STORE"
     assert told["access"]["limits"]["roles"]["predictor"]["requestsPerSecond"] == 50
     assert (told["cache"], told["cache_by_default"], told["cache_ttl_seconds"]) == ("env:REDIS", True, 60)
+    [monitor] = [each for each in namespace.serve.puts[-1]["applications"] if each["name"] == "raygate-monitor"]
+    assert monitor["args"]["monitoring"] == {"thresholds": {"psi_critical": 0.3}}
 
 
 def gateways(namespace):

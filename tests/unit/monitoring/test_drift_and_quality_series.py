@@ -9,6 +9,7 @@ from reference_profiles import profile, window
 from monitoring.drift.watch import DriftWatch
 from monitoring.drift_exporter import DriftExporter
 from monitoring.quality.concept_drift import Change
+from monitoring.quality.estimated import Withheld
 from monitoring.quality.figure import Figure
 from monitoring.quality.watch import QualityWatch, VersionQuality
 from monitoring.quality_exporter import QualityExporter
@@ -85,6 +86,8 @@ def test_quality_is_told_with_its_interval_its_baseline_and_the_estimate():
             baseline={"accuracy": 0.9},
             estimated={"accuracy": 0.82},
             changes={"adwin": Change(True, 150)},
+            withheld=Withheld.NOT_CALIBRATED,
+            unreadable=3,
         )
     }
     watch.labels_read = datetime(2026, 1, 1, tzinfo=UTC)
@@ -95,5 +98,8 @@ def test_quality_is_told_with_its_interval_its_baseline_and_the_estimate():
     assert samples(exporter, "ml_model_performance_baseline") == [(metric, 0.9)]
     assert samples(exporter, "ml_model_performance_estimate") == [(metric, 0.82)]
     assert samples(exporter, "ml_labelled_rows") == [(VERSION, 200)]
+    assert samples(exporter, "ml_unreadable_labels") == [(VERSION, 3)]
+    withheld = samples(exporter, "ml_model_performance_estimate_withheld")
+    assert withheld == [({**VERSION, "reason": "not_calibrated"}, 1)]
     assert samples(exporter, "ml_concept_drift") == [({**VERSION, "detector": "adwin"}, 1)]
     assert samples(exporter, "raygate_labels_read_timestamp_seconds")[0][1] == 1767225600

@@ -14,6 +14,7 @@ from monitoring.errors import InvalidLimits
 
 LIMITS = DriftLimits()
 WINDOWS = 200
+SIGNIFICANCE = 0.05
 
 
 @pytest.fixture
@@ -39,11 +40,11 @@ def test_without_shift_false_alarms_over_two_hundred_windows_stay_at_their_nomin
         reference = profile(rng, numbers=4, categories=4)
         drift = judge(reference, window(rng, reference, 600), LIMITS)
         assert drift.counted()[Level.NOT_ENOUGH_DATA] == 0
-        alarms += any(one.adjusted_p_value < LIMITS.significance for one in drift.features.values())
+        alarms += any(one.adjusted_p_value < SIGNIFICANCE for one in drift.features.values())
         judged += len(drift.features)
         warnings += sum(one.level is not Level.STABLE for one in drift.features.values())
     # So many are what chance alone exceeds once in a hundred runs, were the rates exactly the nominal ones.
-    assert alarms <= stats.binom.ppf(0.99, WINDOWS, LIMITS.significance)
+    assert alarms <= stats.binom.ppf(0.99, WINDOWS, SIGNIFICANCE)
     assert warnings <= stats.binom.ppf(0.99, judged, 1 - LIMITS.certainty)
 
 

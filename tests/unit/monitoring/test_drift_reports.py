@@ -35,7 +35,7 @@ class Elsewhere:
     def __init__(self):
         self.asked, self.broken = [], False
 
-    async def __call__(self, log, directory, name, now):
+    async def __call__(self, log, directory, name, now, limits):
         self.asked.append((directory, name, now))
         if self.broken:
             raise OSError("the bucket does not answer")

@@ -26,7 +26,11 @@ METADATA = ModelMetadata(
     parity=Parity(rows=0, max_difference=None, label_flips=0, tolerance=0.0),
     family="lightgbm",
     created=datetime(2026, 1, 1, tzinfo=UTC),
+    metrics={"calibration_error": 0.02},
 )
+
+
+CONFIG = {"look_seconds": 0.01, "thresholds": {"psi_critical": 0.3}}
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def described(monkeypatch):
 
 
 def test_what_gateways_count_becomes_drift_and_an_estimate_on_the_metrics_page(described):
-    arguments = {"metrics_port": 0, "access": {"mode": "insecure-local"}, "drift": {"look_seconds": 0.01}}
+    arguments = {"metrics_port": 0, "access": {"mode": "insecure-local"}, "monitoring": CONFIG}
 
     async def told():
         watching = monitor.Monitor(arguments)
@@ -67,6 +71,7 @@ def test_what_gateways_count_becomes_drift_and_an_estimate_on_the_metrics_page(d
         return page
 
     page = asyncio.run(told())
+    assert 'raygate_alert_limit{environment="local",limit="psi_critical"} 0.3' in page
     assert 'ml_drift_window_rows{environment="local",model="credit_risk",version="1.0.0"} 2000.0' in page
     assert 'level="not_enough_data",model="credit_risk",version="1.0.0"} 0.0' in page
     assert 'ml_feature_drift_psi{environment="local",feature="number 1"' in page

@@ -67,7 +67,7 @@ def test_traffic_and_quality_come_first():
         }
     )
     section = traffic_section.html(
-        "credit_risk", asked, {"roc_auc": Figure(0.81, 0.79, 0.83)}, {"roc_auc": 0.85}, 40
+        "credit_risk", asked, 100, {"roc_auc": Figure(0.81, 0.79, 0.83)}, {"roc_auc": 0.85}, 40
     )
     for part in (
         "100 rows",
@@ -85,7 +85,9 @@ def test_counts_are_written_out_and_a_figure_without_an_interval_shows_none():
     asked = pd.DataFrame(
         {"timestamp": [pd.Timestamp("2026-11-21", tz="UTC")] * 2020, "latency_ms": 2.0, "outcome": "OK"}
     )
-    section = traffic_section.html("credit_risk", asked, {"calibration_error": Figure(0.09, 0.09, 0.09)}, {}, 5)
+    section = traffic_section.html(
+        "credit_risk", asked, 2020, {"calibration_error": Figure(0.09, 0.09, 0.09)}, {}, 5
+    )
     assert ">2,020</text>" in section
     assert "0.090 to" not in section
 
@@ -94,6 +96,40 @@ def test_one_moment_and_no_label_are_a_page_too():
     asked = pd.DataFrame(
         {"timestamp": [pd.Timestamp("2026-11-21", tz="UTC")] * 3, "latency_ms": 2.0, "outcome": "OK"}
     )
-    section = traffic_section.html("credit_risk", asked, {}, {}, 0)
+    section = traffic_section.html("credit_risk", asked, 3, {}, {}, 0)
     assert "2026-11-21 00:00:00" in section
     assert "<td>roc_auc" not in section
+
+
+def test_counts_of_a_sample_are_scaled_to_all_rows_and_that_is_said():
+    asked = pd.DataFrame(
+        {
+            "timestamp": [pd.Timestamp("2026-11-21", tz="UTC")] * 100,
+            "latency_ms": 2.0,
+            "outcome": ["OK"] * 99 + ["MODEL_ERROR"],
+        }
+    )
+    section = traffic_section.html("credit_risk", asked, 20_000, {}, {}, 0)
+    for part in (
+        "20,000 rows, estimated from a uniform sample of 100;",
+        ">20,000</text>",
+        "<td>19,800</td>",
+        "<td>200</td>",
+    ):
+        assert part in section
+
+
+def test_of_a_window_that_is_too_small_no_verdict_is_given():
+    page = report.page(rows(0.0), rows(3.0, 20), SCHEMA)
+    assert (
+        "Not enough data to call these drifted or not: Income (15 rows), Job (20 rows), Owner (20 rows)." in page
+    )
+    assert "Drift is detected" not in page
+
+
+def test_a_feature_with_enough_rows_is_judged_beside_one_without():
+    current = rows(3.0, 2000)
+    current.loc[20:, "Income"] = np.nan
+    page = report.page(rows(0.0, 2000), current, SCHEMA)
+    assert "Not enough data to call these drifted or not: Income (15 rows)." in page
+    assert "Drift is" in page

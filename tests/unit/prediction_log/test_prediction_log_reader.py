@@ -13,15 +13,16 @@ from logged_requests import NOON, SCHEMA, feedback, prediction_id, request
 
 from deployments.contracts.feature_schema import Feature, FeatureKind, FeatureSchema
 from deployments.contracts.request_record import Stage
-from deployments.prediction_log import schema_union
+from deployments.prediction_log import catalogue, schema_union
 from deployments.prediction_log.errors import InvalidLogQuery, SegmentUnreadable
 from deployments.prediction_log.gaps import GatewayGaps, missing
-from deployments.prediction_log.labels import labelled, read_feedback
+from deployments.prediction_log.labels import labelled, latest, read_feedback
 from deployments.prediction_log.layout import Partition, segment_name
 from deployments.prediction_log.reader import files, find, read
 from deployments.prediction_log.segment import SegmentNote, encode
 from deployments.prediction_log.segment_writer import LogLimits
 from deployments.prediction_log.writer import PredictionLog
+from deployments.storage.location import Location
 
 NOON_UTC = datetime(2024, 11, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -202,6 +203,26 @@ def test_a_repeat_after_midnight_is_known_as_one(root):
     midnight = datetime(2024, 11, 22, tzinfo=UTC)
     write(root, feedback(1, received=midnight.timestamp() - 1), feedback(1, received=midnight.timestamp() + 1))
     assert read_feedback(root, since=midnight).num_rows == 0
+
+
+def test_segments_that_were_closed_before_are_not_read_for_what_came_later(root):
+    write(root, feedback(1))
+    write(root, feedback(2, received=NOON + 7200), feedback(3, received=NOON + 7220))
+    since = datetime.fromtimestamp(NOON + 7210, UTC)
+    assert len(catalogue.feedback(Location.of(root), since)) == 1
+    assert read_feedback(root, since=since, repeated_within=timedelta(0))["feedback_id"].to_pylist() == [
+        "feedback-3"
+    ]
+
+
+def test_of_several_labels_the_last_one_counts_and_a_value_alone_is_none(root):
+    told = [("a", "good"), ("b", None), ("a", "bad"), ("a", None), ("c", "good")]
+    table = pa.table(dict(zip(("prediction_id", "label"), zip(*told, strict=True), strict=True)))
+    assert latest(table).to_pylist() == [
+        {"prediction_id": "a", "label": "bad"},
+        {"prediction_id": "c", "label": "good"},
+    ]
+    assert latest(read_feedback(root)).num_rows == 0
 
 
 def test_labels_find_their_predictions_days_later(root):

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from logged_requests import METADATA, NOON, SCHEMA, request
 
+from deployments.contracts.distributions import Distributions, FeatureCounts
 from deployments.contracts.reference_profile import FeatureReference, Histogram, ReferenceProfile
 from deployments.contracts.request_record import Stage
 from deployments.contracts.wire import PoolDescription
 from deployments.prediction_log.writer import PredictionLog
+from monitoring.drift.watch import DriftWatch
 from monitoring.sliding import Span
 from ray_apps import window_recall
 
@@ -51,23 +53,28 @@ def test_the_rows_of_the_span_are_counted_step_by_step(log):
 
 def test_personal_data_is_not_counted_as_missing(log):
     counted = window_recall.points(log, PACKAGES, NOW, 1000.0, SPAN)[-1].observed[KEY]
-    assert "Age" not in counted.features
+    assert counted.features["Age"] == FeatureCounts([0, 0], encrypted=10)
 
 
-def test_of_too_many_rows_the_newest_are_taken(log, monkeypatch):
-    monkeypatch.setattr(window_recall, "ROWS", 3)
-    points = window_recall.points(log, PACKAGES, NOW, 1000.0, SPAN)
-    assert [point.observed[KEY].rows for point in points[-4:]] == [0, 0, 1, 2], "one of the three was not answered"
+def test_a_null_share_of_personal_data_is_that_of_the_rows_that_were_seen_in_clear(log):
+    past = window_recall.points(log, PACKAGES, NOW, 1000.0, SPAN)
+    watch = DriftWatch(span=SPAN)
+    watch.recall(past)
+    live = Distributions(4, {"Age": FeatureCounts([1, 1], nulls=2)}, [4, 0])
+    watch.look({KEY: live}, {KEY: REFERENCE}, 1010.0)
+    found = watch.judged[KEY]
+    assert found.rows == 14
+    assert found.quality["Age"].null_ratio == pytest.approx(0.5)
+    assert found.quality["Income"].null_ratio == 0
 
 
-def test_copies_for_shadows_do_not_count_among_the_newest(log, monkeypatch):
+def test_copies_for_shadows_do_not_count(log):
     writer = PredictionLog(log, "gateway-2")
     for number in range(3):
         writer.record(request(200 + number, began=NOON - 10, stage=Stage.SHADOW))
     writer.close()
-    monkeypatch.setattr(window_recall, "ROWS", 3)
     points = window_recall.points(log, PACKAGES, NOW, 1000.0, SPAN)
-    assert points[-1].observed[KEY].rows == 2
+    assert points[-1].observed[KEY].rows == 10
 
 
 def test_a_log_without_such_rows_gives_none(log):

@@ -8,7 +8,8 @@ import pytest
 
 from deployments.contracts import labels
 from deployments.prediction_log.columns import FEEDBACK_COLUMNS
-from ray_apps.replay_comparison import as_texts, compared, latest_labels
+from deployments.prediction_log.labels import latest
+from ray_apps.replay_comparison import as_texts, compared
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -71,21 +72,8 @@ def test_labels_have_the_texts_that_the_log_gives_them(classes):
     assert as_texts(pa.array(classes)).to_pylist() == [labels.text(label) for label in classes]
 
 
-def feedback(*told):
-    """Prediction and label, in the order of arrival."""
-    columns = {name: [None] * len(told) for name in FEEDBACK_COLUMNS.names}
-    ids, given = zip(*told, strict=True)
-    return pa.table({**columns, "prediction_id": ids, "label": given}, schema=FEEDBACK_COLUMNS)
-
-
-def test_of_several_labels_the_last_one_counts_and_a_value_alone_is_none():
-    found = latest_labels(feedback(("a", "good"), ("b", None), ("a", "bad"), ("a", None), ("c", "good")))
-    assert dict(zip(*found.to_pydict().values(), strict=True)) == {"a": "bad", "c": "good"}
-
-
 def test_where_nobody_told_anything_there_is_no_label():
-    assert latest_labels(FEEDBACK_COLUMNS.empty_table()).num_rows == 0
-    assert compared([answers(("a", "x", "y"))], latest_labels(FEEDBACK_COLUMNS.empty_table())).stable.count == 0
+    assert compared([answers(("a", "x", "y"))], latest(FEEDBACK_COLUMNS.empty_table())).stable.count == 0
 
 
 def test_many_rows_are_counted_as_they_are():

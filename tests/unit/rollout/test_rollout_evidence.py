@@ -102,14 +102,32 @@ def test_when_nobody_speaks_both_reasons_are_told():
         MeasuredEvidence(Silent(), gateways("a", running=2), "", NO_QUERIES).figures("credit_risk")
 
 
+def labelled(*rows):
+    names = ("prediction_id", "assigned_version", "stage", "prediction", "label", "value")
+    return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows])
+
+
 def test_labels_count_for_the_version_that_was_assigned_and_shadows_do_not():
-    rows = [
-        {"assigned_version": "1.1.0", "stage": "live", "prediction": "good", "label": "good", "value": 2.0},
-        {"assigned_version": "1.1.0", "stage": "live", "prediction": "good", "label": "bad", "value": None},
-        {"assigned_version": "1.1.0", "stage": "shadow", "prediction": "bad", "label": "good", "value": 9.0},
-        {"assigned_version": "1.0.0", "stage": "live", "prediction": "bad", "label": None, "value": 4.0},
-    ]
-    found = outcomes_in(pa.Table.from_pylist(rows))
+    found = outcomes_in(
+        labelled(
+            ("a", "1.1.0", "live", "good", "good", 2.0),
+            ("b", "1.1.0", "live", "good", "bad", None),
+            ("a", "1.1.0", "shadow", "bad", "good", 9.0),
+            ("c", "1.0.0", "live", "bad", None, 4.0),
+        )
+    )
     ours, theirs = found[Version(1, 1, 0)], found[Version(1, 0, 0)]
     assert (ours.labels.count, ours.labels.mean, ours.values.total) == (2, 0.5, 2.0)
     assert (theirs.labels.count, theirs.values.total) == (0, 4.0)
+
+
+def test_a_corrected_label_counts_once_and_as_it_was_corrected():
+    found = outcomes_in(
+        labelled(
+            ("a", "1.0.0", "live", "good", "bad", 1.0),
+            ("a", "1.0.0", "live", "good", "good", None),
+            ("a", "1.0.0", "live", "good", None, 2.0),
+        )
+    )[Version(1, 0, 0)]
+    assert (found.labels.count, found.labels.mean) == (1, 1.0)
+    assert (found.values.count, found.values.total) == (2, 3.0)

@@ -91,6 +91,7 @@ def test_a_pickled_pipeline_is_served_compiled(rows, labels, sample, store, tmp_
     assert made.metadata.classes == ("leaves", "stays")
     assert made.metadata.family == "LogisticRegression"
     assert made.metadata.metrics["accuracy"] > 0.8
+    assert 0 < made.metadata.metrics["calibration_error"] < 1  # the monitor estimates quality by it
     assert [feature.name for feature in made.schema.features] == ["minutes", "calls", "plan"]
     np.testing.assert_allclose(scores_of(made, rows), pipeline.predict_proba(rows), atol=1e-5)
 

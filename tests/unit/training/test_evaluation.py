@@ -28,6 +28,27 @@ def test_binary_metrics_are_about_the_second_class():
     assert figures["log_loss"] == pytest.approx(metrics.log_loss(truth, BAD))
 
 
+@pytest.mark.parametrize(
+    ("kept", "error"), [pytest.param(True, 0.0, id="kept-its-word"), pytest.param(False, 0.25, id="too-sure")]
+)
+def test_the_calibration_error_is_how_far_promises_are_from_what_came(kept, error):
+    random = np.random.default_rng(1)
+    promised = random.random(20_000)
+    came = (random.random(20_000) < (promised if kept else 0.5)).astype(int)
+    binary = evaluation_report.build(Task.BINARY, (0, 1), 0.5, came, np.column_stack([1 - promised, promised]))
+    assert binary.calibration_error == pytest.approx(error, abs=0.02)
+
+
+def test_of_several_classes_the_calibration_of_the_winning_score_counts():
+    random = np.random.default_rng(1)
+    won = random.uniform(0.5, 1, 20_000)
+    scores = np.column_stack([(1 - won) / 2, won, (1 - won) / 2])
+    truth = (random.random(20_000) < won - 0.2).astype(int)
+    report = evaluation_report.build(Task.MULTICLASS, (0, 1, 2), 0.5, truth, scores)
+    assert report.calibration_error == pytest.approx(0.2, abs=0.02)
+    assert report.calibration == ()
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.integers(1, 3)), min_size=2, max_size=40))
 def test_roc_auc_is_that_of_the_textbook_with_ties_and_weights(rows):
