@@ -7,7 +7,7 @@ from deployments.contracts import yaml_document
 from deployments.contracts.errors import PackagingFailed
 from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
-from training import package_trials, packaging, run, search
+from training import package_trials, packaging, recipe, run, search
 from training.config import TrainingConfig
 from training.errors import GateMissed
 from training.lineage import DIGEST_TAG
@@ -131,6 +131,45 @@ def test_a_version_is_never_trained_anew_from_something_else(store, old, new, pa
 def test_other_gates_do_not_make_another_version(store):
     outcomes, _ = train(CONFIG.replace("0.7}", "0.71}"), store)
     assert all(outcome.reused for outcome in outcomes)
+
+
+HOW_IT_RUNS = """
+model: m
+source: {kind: parquet, path: rows}
+target: {column: y}
+distributed: {workers: 2CPUS}
+versions:
+  - {version: 1.0.0, family: xgboost, search: {space: {max_depth: [2, 4, int]}SEARCH}}
+"""
+
+
+def recipe_of(distributed="", search=""):
+    text = HOW_IT_RUNS.replace("CPUS", distributed).replace("SEARCH", search)
+    document = yaml_document.read(text, "t.yaml", TrainingConfig)
+    return recipe.recipe(document, document.versions[0], "rows")
+
+
+def test_how_much_of_the_cluster_a_run_takes_makes_no_other_version():
+    plain = recipe_of()
+    assert recipe_of(", cpus: 2", ", cpus: 2, attempts: 5") == plain
+    older = {
+        **plain,
+        "distributed": {**plain["distributed"], "cpus": 0.75},
+        "version": {**plain["version"], "search": {**plain["version"]["search"], "cpus": 2, "attempts": 5}},
+    }
+    assert recipe.differences(older, plain) == [], "earlier releases wrote it into their packages"
+
+
+@pytest.mark.parametrize(
+    ("distributed", "search", "part"),
+    [
+        pytest.param("", ", trials: 9", "version", id="trials"),
+        pytest.param("", ", parallel: 4", "version", id="what-a-proposal-knows"),
+        pytest.param(", sample: 5000", "", "distributed", id="sample"),
+    ],
+)
+def test_what_decides_the_result_of_a_search_makes_another_version(distributed, search, part):
+    assert recipe.differences(recipe_of(), recipe_of(distributed, search)) == [part]
 
 
 def test_a_model_that_misses_its_gate_is_not_packaged(tmp_path):
