@@ -17,6 +17,7 @@ from deployments.runtime import columns as columnar
 from deployments.runtime.native import NativeModel
 from training import evaluation, families
 from training.data import Part, TrainingData
+from training.errors import DataRejected
 from training.expectations import Expectations
 from training.feature_plan import Features
 from training.preprocessing import Preprocessing
@@ -35,6 +36,7 @@ class Subject:
         calibration: How probabilities are corrected, or not.
         features: How features become numbers.
         expectations: What is said of the columns.
+        by_time: The training rows stand in order of time, and no fold may learn from what came after it.
     """
 
     family: str
@@ -45,6 +47,7 @@ class Subject:
     calibration: Literal["sigmoid", "isotonic"] | None = None
     features: Features = field(default_factory=Features)
     expectations: Expectations = field(default_factory=Expectations)
+    by_time: bool = False
 
 
 def unfitted(subject: Subject, parameters: dict[str, Any]) -> Any:
@@ -99,15 +102,50 @@ def cross_validate(subject: Subject, parameters: dict[str, Any], folds: int) -> 
 
 
 def judged_folds(subject: Subject, parameters: dict[str, Any], folds: int) -> Iterator[dict[str, float]]:
-    """Give every metric on each fold of the training rows, of a fit on the others."""
-    from sklearn.model_selection import KFold, StratifiedKFold
+    """Give every metric on each fold of the training rows, of a fit on the others; by time on those before it.
+
+    Raises:
+        DataRejected: The rows do not make so many folds.
+    """
+    train = subject.data.train
+    for inside, outside in _folds(subject, folds):
+        learnt, judged = train.take(inside), train.take(outside)
+        if subject.by_time:
+            _require_labels(subject, learnt, judged, folds)
+        yield judge(subject, fit(subject, parameters, learnt), judged)
+
+
+def _folds(subject: Subject, folds: int) -> list[tuple[Any, Any]]:
+    """Positions of the rows that are learnt, and of those that judge."""
+    from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
 
     train = subject.data.train
-    kind = KFold if subject.data.task is Task.REGRESSION else StratifiedKFold
-    for inside, outside in kind(folds, shuffle=True, random_state=subject.seed).split(
-        train.features, train.target
-    ):
-        yield judge(subject, fit(subject, parameters, train.take(inside)), train.take(outside))
+    if subject.by_time:
+        kind: Any = TimeSeriesSplit(folds)
+    elif subject.data.task is Task.REGRESSION:
+        kind = KFold(folds, shuffle=True, random_state=subject.seed)
+    else:
+        kind = StratifiedKFold(folds, shuffle=True, random_state=subject.seed)
+    try:
+        return list(kind.split(train.features, train.target))
+    except ValueError as error:
+        raise DataRejected(f"{len(train.target)} rows do not make {folds} folds: {error}") from error
+
+
+def _require_labels(subject: Subject, learnt: Part, judged: Part, folds: int) -> None:
+    """As of the parts of a division by time: every label is learnt, and two are told apart."""
+    classes = subject.data.classes
+    there = set(learnt.target.unique().tolist()) if classes else set()
+    if missing := [label for label in classes if label not in there]:
+        raise DataRejected(
+            f"of {folds} folds by time, one learns from the first {len(learnt.target)} rows, and none of them is "
+            f"{', '.join(map(repr, missing))}; take fewer folds"
+        )
+    if classes and judged.target.nunique() < 2:
+        raise DataRejected(
+            f"of {folds} folds by time, one is judged on {len(judged.target)} rows that all are "
+            f"{judged.target.iloc[0]!r}; take fewer folds"
+        )
 
 
 def fit_watched(
