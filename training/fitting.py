@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -146,49 +146,6 @@ def _require_labels(subject: Subject, learnt: Part, judged: Part, folds: int) ->
             f"of {folds} folds by time, one is judged on {len(judged.target)} rows that all are "
             f"{judged.target.iloc[0]!r}; take fewer folds"
         )
-
-
-def fit_watched(
-    subject: Subject,
-    parameters: dict[str, Any],
-    milestones: frozenset[int],
-    tell: Callable[[int, dict[str, float]], None],
-) -> None:
-    """Fit round by round, telling every metric on the validation rows after some of the rounds and after the last.
-
-    Args:
-        subject: Of a family that grows round by round.
-        parameters: Hyperparameters that are looked for.
-        milestones: After how many rounds to tell; judging costs time.
-        tell: Takes the number of rounds and the metrics; what it raises ends the fit.
-    """
-    data, family = subject.data, families.family(subject.family)
-    assert isinstance(family, families.WatchedFamily)
-    pipeline = unfitted(subject, parameters)
-    before, estimator = pipeline[:-1], pipeline[-1]
-    rows = before.fit_transform(data.train.features, data.train.target)
-    held_out = before.transform(data.validation.features)
-    labels = sorted(data.train.target.unique().tolist()) if data.classes else []
-    order = [labels.index(label) for label in data.classes]
-    last: tuple[int, Callable[[Any], Floats]] | None = None
-
-    def judged(score: Callable[[Any], Floats]) -> dict[str, float]:
-        found = np.asarray(score(held_out), dtype=np.float64)
-        if data.task is Task.BINARY:
-            found = np.column_stack([1 - found, found])
-        found = found.reshape(len(held_out), -1)
-        found = found[:, order] if order else found
-        return evaluation.evaluate(data.task, data.classes, 0.5, data.validation.target, found)
-
-    def on_round(rounds: int, score: Callable[[Any], Floats]) -> None:
-        nonlocal last
-        last = (rounds, score)
-        if rounds in milestones:
-            tell(rounds, judged(score))
-
-    family.fit_watched(estimator, rows, data.train.target, on_round)
-    if last is not None and last[0] not in milestones:
-        tell(last[0], judged(last[1]))
 
 
 def judge(subject: Subject, fitted: Any, rows: Part) -> dict[str, float]:

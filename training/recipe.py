@@ -29,7 +29,7 @@ def recipe(config: TrainingConfig, wanted: TrainedVersion, data_fingerprint: str
     several = {}
     if config.distributed is not None:
         several["distributed"] = config.distributed.model_dump(mode="json", exclude=_HOW_IT_RUNS)
-    left_out = {"version": True, "gates": True, "search": _HOW_IT_RUNS}
+    left_out: dict[str, Any] = {"version": True, "gates": True, "search": _HOW_IT_RUNS}
     return {
         **tier,
         **several,

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -251,12 +252,18 @@ versions:
 
 
 def test_every_trial_of_a_search_is_a_nested_run(tmp_path, registry, monkeypatch):
-    tried = (Trial({"n_estimators": 5}, "roc_auc", 0.9), Trial({"n_estimators": 9}, "roc_auc", None))
+    tried = (
+        Trial({"n_estimators": 5}, "roc_auc", 0.9, rounds=4, ended=5),
+        Trial({"n_estimators": 9}, "roc_auc", None),
+    )
     monkeypatch.setattr(search, "run", lambda *arguments: search.Found({"n_estimators": 5}, "roc_auc", 0.9, tried))
     document = yaml_document.read(SEARCHED, "t.yaml", TrainingConfig)
     places = Places(ModelStore(tmp_path / "models"), registry, tmp_path / "searches", lambda: None)
     made = run.train(document, places, lambda line: None)[0].package
     assert package_trials.read(made) == tried
+    assert re.search(
+        r"n_estimators \| rounds \| metric .*\| 5 \| 4 \| 0\.9 ", made.read("model_card.md").decode(), re.S
+    )
     client = client_of(registry)
     parent = client.get_model_version_by_alias("searched", "champion").run_id
     experiment = client.get_experiment_by_name("searched").experiment_id
@@ -264,6 +271,6 @@ def test_every_trial_of_a_search_is_a_nested_run(tmp_path, registry, monkeypatch
         [experiment], f"tags.mlflow.parentRunId = '{parent}'", order_by=["params.n_estimators"]
     )
     assert [(one.data.params, one.data.metrics, one.info.status) for one in nested] == [
-        ({"n_estimators": "5"}, {"roc_auc": 0.9}, "FINISHED"),
+        ({"n_estimators": "5"}, {"roc_auc": 0.9, "rounds": 4.0}, "FINISHED"),
         ({"n_estimators": "9"}, {}, "FAILED"),
     ]
