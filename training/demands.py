@@ -14,10 +14,16 @@ from training.decision import Decision
 from training.fitting import Subject
 from training.metric_name import COST
 from training.search_plan import Search
+from training.search_tuner import ROUNDS_PARAMETER
 from training.variants import distilled
 from training.variants.plan import Distilled
 
 _GROUPS = (FeatureKind.CATEGORY, FeatureKind.BOOLEAN)
+_OTHER_NAMES_OF_ROUNDS = {
+    *("max_iter", "n_iter", "nrounds", "num_boost_round", "num_iteration", "num_iterations"),
+    *("num_round", "num_rounds", "num_tree", "num_trees"),
+}
+"""LightGBM's: with one of them it does not look at the rounds that a search found."""
 
 
 def require(config: TrainingConfig, wanted: TrainedVersion, subject: Subject) -> None:
@@ -88,6 +94,10 @@ def _of_search(where: str, search: Search | None, subject: Subject) -> Iterator[
     if not isinstance(families.family(subject.family), families.WatchedFamily):
         yield FieldProblem(
             f"{where}early_stopping", f"a {subject.family} does not grow round by round; leave it out"
+        )
+    if aliases := sorted({*subject.parameters, *search.space} & _OTHER_NAMES_OF_ROUNDS):
+        yield FieldProblem(
+            f"{where}early_stopping", f"counts rounds by {ROUNDS_PARAMETER}; say that, not {', '.join(aliases)}"
         )
     if fitting.is_one_model_a_target(subject):
         yield FieldProblem(

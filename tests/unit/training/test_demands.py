@@ -18,7 +18,7 @@ target: {column: TARGET}
 features: {exclude: [two, three, amount]}
 MORE
 versions:
-  - {version: 1.0.0, family: FAMILY, search: {SEARCHspace: {max_depth: [2, 4, int]}}}
+  - {version: 1.0.0, family: FAMILY, search: {SEARCHspace: {NAME: [2, 4, int]}}}
 """
 
 
@@ -34,9 +34,9 @@ def rows(tmp_path_factory):
     return file
 
 
-def document(rows, target="two", more="", family="lightgbm", search=""):
+def document(rows, target="two", more="", family="lightgbm", search="", name="max_depth"):
     text = DOCUMENT.replace("ROWS", str(rows)).replace("TARGET", target).replace("MORE", more)
-    text = text.replace("FAMILY", family).replace("SEARCH", search)
+    text = text.replace("FAMILY", family).replace("SEARCH", search).replace("NAME", name)
     return yaml_document.read(text, "t.yaml", TrainingConfig)
 
 
@@ -63,6 +63,11 @@ TOO_MUCH = [
         {"family": "random_forest", "search": "early_stopping: {}, "},
         r"versions\[0\].search.early_stopping: a random_forest does not grow round by round; leave it out",
         id="early-stopping",
+    ),
+    pytest.param(
+        {"search": "early_stopping: {}, ", "name": "num_iterations"},
+        "early_stopping: counts rounds by n_estimators; say that, not num_iterations",
+        id="rounds-by-another-name",
     ),
     pytest.param({"more": "gates: {r2: 0.5}"}, r"gates.r2: r2 does not judge a binary", id="gate-of-quantities"),
     pytest.param(
