@@ -108,10 +108,10 @@ def cross_validate(config_file: Path, repeats: int, progress: Callable[[str], No
     Raises:
         RaygateError: The document or its data are wrong.
     """
-    from training import cross_validation, data
+    from training import cross_validation
 
     config = training_config.read(config_file)
-    return cross_validation.judge(config, data.read(config), FOLDS, repeats, progress)
+    return cross_validation.judge(config, cross_validation.read(config), FOLDS, repeats, progress)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from deployments.contracts.feature_schema import FeatureSchema
 from deployments.contracts.package import Task
-from training import data, feature_schema, fitting, notices, reading, version_build
+from training import data, demands, feature_schema, notices, reading, version_build
 from training.config import TrainingConfig
-from training.variants import choice
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,7 @@ def check(config: TrainingConfig) -> Checked:
     schema = feature_schema.infer(parts.train.features, config.expected)
     for wanted in config.versions:
         subject = version_build.subject_of(config, wanted, parts)
-        fitting.unfitted(subject, {})
-        choice.require(wanted.variants, subject)
+        demands.require(config, wanted, subject)
     counts = parts.all_rows or (len(parts.train.target), len(parts.validation.target), len(parts.test.target))
     return Checked(
         counts,

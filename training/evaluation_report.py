@@ -101,13 +101,9 @@ def build(
         threshold_reason: Why this threshold.
         more: Metrics of the document's author, by name.
     """
-    from training import bootstrap, custom_metric, evaluation
+    from training import evaluation
 
-    values = evaluation.evaluate(task, classes, threshold, target, scores)
-    ends = bootstrap.intervals(task, classes, threshold, target, scores)
-    figures = {name: Figure(value=value, low=ends[name][0], high=ends[name][1]) for name, value in values.items()}
-    for name, metric in (more or {}).items():
-        figures[name] = custom_metric.figure(metric, task, classes, threshold, target, scores)
+    figures = _figures(task, classes, threshold, target, scores, more or {})
     if task is Task.REGRESSION:
         return EvaluationReport(rows=len(scores), metrics=figures)
     counts = evaluation.confusion(classes, threshold, target, scores)
@@ -126,6 +122,26 @@ def build(
         calibration=bins if binary else (),
         calibration_error=sum(one.rows * abs(one.predicted - one.observed) for one in bins) / len(scores),
     )
+
+
+def _figures(
+    task: Task,
+    classes: tuple[str | int | bool, ...],
+    threshold: float,
+    target: Any,
+    scores: Floats,
+    more: Mapping[str, Metric],
+) -> dict[str, Figure]:
+    from training import bootstrap, custom_metric, evaluation
+
+    values = evaluation.evaluate(task, classes, threshold, target, scores)
+    ends = bootstrap.intervals(task, classes, threshold, target, scores)
+    figures = {name: Figure(value=value, low=ends[name][0], high=ends[name][1]) for name, value in values.items()}
+    own = {
+        name: custom_metric.figure(metric, task, classes, threshold, target, scores)
+        for name, metric in more.items()
+    }
+    return figures | own
 
 
 def calibration(truth: Any, probability: Floats, bins: int = CALIBRATION_BINS) -> tuple[CalibrationBin, ...]:

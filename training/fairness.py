@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from deployments.contracts.errors import FieldProblem, InvalidDocument
-from deployments.contracts.feature_schema import FeatureKind, FeatureSchema
 from training.figure import Figure
 
 RESAMPLES = 500
@@ -52,19 +50,6 @@ class GroupComparison(BaseModel):
 
     groups: tuple[GroupRates, ...]
     differences: dict[str, Figure]
-
-
-def require_groups(columns: tuple[str, ...], schema: FeatureSchema) -> None:
-    """Check that columns can be groups.
-
-    Raises:
-        InvalidDocument: One is no category or boolean that the model takes.
-    """
-    kinds = (FeatureKind.CATEGORY, FeatureKind.BOOLEAN)
-    known = [feature.name for feature in schema.features if feature.kind in kinds]
-    if wrong := [name for name in columns if name not in known]:
-        message = f"{', '.join(wrong)} is no category or boolean among the features; those are {', '.join(known)}"
-        raise InvalidDocument("training config", (FieldProblem("fairness", message),))
 
 
 def compare(column: Any, truth: NDArray[np.bool_], returned: NDArray[np.bool_], seed: int = 0) -> GroupComparison:

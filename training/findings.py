@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deployments.contracts import labels
-from deployments.contracts.errors import FieldProblem, InvalidDocument
-from deployments.contracts.feature_schema import FeatureSchema
 from deployments.contracts.package import Task
 from deployments.contracts.reference_profile import ReferenceProfile
 from deployments.runtime import columns as columnar
@@ -19,18 +17,6 @@ from training.evaluation_report import EvaluationReport
 from training.gates import Gate
 from training.served_model import ServedModel
 from training.trained_from import TRAINING_DOCUMENT
-
-
-def require(config: TrainingConfig, schema: FeatureSchema, task: Task) -> None:
-    """Check, before anything is trained, that groups can be compared.
-
-    Raises:
-        InvalidDocument: They cannot.
-    """
-    if config.fairness and task is not Task.BINARY:
-        message = f"compares how two labels fall, and this is a {task.value}"
-        raise InvalidDocument("training config", (FieldProblem("fairness", message),))
-    fairness.require_groups(config.fairness, schema)
 
 
 def describe(

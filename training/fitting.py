@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from deployments.runtime import columns as columnar
 from deployments.runtime.native import NativeModel
 from training import evaluation, families
 from training.data import Part, TrainingData
+from training.errors import DataRejected
 from training.expectations import Expectations
 from training.feature_plan import Features
 from training.preprocessing import Preprocessing
@@ -35,6 +36,7 @@ class Subject:
         calibration: How probabilities are corrected, or not.
         features: How features become numbers.
         expectations: What is said of the columns.
+        by_time: The training rows stand in order of time, and no fold may learn from what came after it.
     """
 
     family: str
@@ -45,6 +47,7 @@ class Subject:
     calibration: Literal["sigmoid", "isotonic"] | None = None
     features: Features = field(default_factory=Features)
     expectations: Expectations = field(default_factory=Expectations)
+    by_time: bool = False
 
 
 def unfitted(subject: Subject, parameters: dict[str, Any]) -> Any:
@@ -99,58 +102,50 @@ def cross_validate(subject: Subject, parameters: dict[str, Any], folds: int) -> 
 
 
 def judged_folds(subject: Subject, parameters: dict[str, Any], folds: int) -> Iterator[dict[str, float]]:
-    """Give every metric on each fold of the training rows, of a fit on the others."""
-    from sklearn.model_selection import KFold, StratifiedKFold
+    """Give every metric on each fold of the training rows, of a fit on the others; by time on those before it.
+
+    Raises:
+        DataRejected: The rows do not make so many folds.
+    """
+    train = subject.data.train
+    for inside, outside in _folds(subject, folds):
+        learnt, judged = train.take(inside), train.take(outside)
+        if subject.by_time:
+            _require_labels(subject, learnt, judged, folds)
+        yield judge(subject, fit(subject, parameters, learnt), judged)
+
+
+def _folds(subject: Subject, folds: int) -> list[tuple[Any, Any]]:
+    """Positions of the rows that are learnt, and of those that judge."""
+    from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
 
     train = subject.data.train
-    kind = KFold if subject.data.task is Task.REGRESSION else StratifiedKFold
-    for inside, outside in kind(folds, shuffle=True, random_state=subject.seed).split(
-        train.features, train.target
-    ):
-        yield judge(subject, fit(subject, parameters, train.take(inside)), train.take(outside))
+    if subject.by_time:
+        kind: Any = TimeSeriesSplit(folds)
+    elif subject.data.task is Task.REGRESSION:
+        kind = KFold(folds, shuffle=True, random_state=subject.seed)
+    else:
+        kind = StratifiedKFold(folds, shuffle=True, random_state=subject.seed)
+    try:
+        return list(kind.split(train.features, train.target))
+    except ValueError as error:
+        raise DataRejected(f"{len(train.target)} rows do not make {folds} folds: {error}") from error
 
 
-def fit_watched(
-    subject: Subject,
-    parameters: dict[str, Any],
-    milestones: frozenset[int],
-    tell: Callable[[int, dict[str, float]], None],
-) -> None:
-    """Fit round by round, telling every metric on the validation rows after some of the rounds and after the last.
-
-    Args:
-        subject: Of a family that grows round by round.
-        parameters: Hyperparameters that are looked for.
-        milestones: After how many rounds to tell; judging costs time.
-        tell: Takes the number of rounds and the metrics; what it raises ends the fit.
-    """
-    data, family = subject.data, families.family(subject.family)
-    assert isinstance(family, families.WatchedFamily)
-    pipeline = unfitted(subject, parameters)
-    before, estimator = pipeline[:-1], pipeline[-1]
-    rows = before.fit_transform(data.train.features, data.train.target)
-    held_out = before.transform(data.validation.features)
-    labels = sorted(data.train.target.unique().tolist()) if data.classes else []
-    order = [labels.index(label) for label in data.classes]
-    last: tuple[int, Callable[[Any], Floats]] | None = None
-
-    def judged(score: Callable[[Any], Floats]) -> dict[str, float]:
-        found = np.asarray(score(held_out), dtype=np.float64)
-        if data.task is Task.BINARY:
-            found = np.column_stack([1 - found, found])
-        found = found.reshape(len(held_out), -1)
-        found = found[:, order] if order else found
-        return evaluation.evaluate(data.task, data.classes, 0.5, data.validation.target, found)
-
-    def on_round(rounds: int, score: Callable[[Any], Floats]) -> None:
-        nonlocal last
-        last = (rounds, score)
-        if rounds in milestones:
-            tell(rounds, judged(score))
-
-    family.fit_watched(estimator, rows, data.train.target, on_round)
-    if last is not None and last[0] not in milestones:
-        tell(last[0], judged(last[1]))
+def _require_labels(subject: Subject, learnt: Part, judged: Part, folds: int) -> None:
+    """As of the parts of a division by time: every label is learnt, and two are told apart."""
+    classes = subject.data.classes
+    there = set(learnt.target.unique().tolist()) if classes else set()
+    if missing := [label for label in classes if label not in there]:
+        raise DataRejected(
+            f"of {folds} folds by time, one learns from the first {len(learnt.target)} rows, and none of them is "
+            f"{', '.join(map(repr, missing))}; take fewer folds"
+        )
+    if classes and judged.target.nunique() < 2:
+        raise DataRejected(
+            f"of {folds} folds by time, one is judged on {len(judged.target)} rows that all are "
+            f"{judged.target.iloc[0]!r}; take fewer folds"
+        )
 
 
 def judge(subject: Subject, fitted: Any, rows: Part) -> dict[str, float]:

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deployments.contracts.package import Task
 from deployments.runtime import columns as columnar
-from training import evaluation
-from training.metric_name import lower_is_better
+from training import evaluation, metric_name
 from training.served_model import ServedModel
 
 REPEATS = 3
@@ -35,8 +33,8 @@ def permutation(served: ServedModel, features: pd.DataFrame, target: Any, seed: 
     """
     model, random = served.model, np.random.default_rng(seed)
     rows, labels = features.head(MOST_ROWS), target.head(MOST_ROWS)
-    metric = "r2" if model.targets else "rmse" if model.task is Task.REGRESSION else "roc_auc"
-    sign = -1.0 if lower_is_better(metric) else 1.0
+    metric = metric_name.usual(model.task, model.targets)
+    sign = -1.0 if metric_name.lower_is_better(metric) else 1.0
 
     def quality(frame: pd.DataFrame) -> float:
         scores = served.scorer.predict(columnar.from_frame(frame, model.schema))

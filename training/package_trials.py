@@ -19,14 +19,16 @@ class Trial:
     Attributes:
         parameters: Those that were looked for.
         metric_name: What was optimised.
-        metric: What it reached; None if it failed.
-        rounds: Boosting rounds before it was ended early or finished; 0 where nobody counted.
+        metric: The best that it reached; None if it failed.
+        rounds: Boosting rounds with which it reached that; 0 where nobody counted.
+        ended: Boosting rounds after which it was ended early or finished; 0 where nobody counted.
     """
 
     parameters: dict[str, Any]
     metric_name: str
     metric: float | None
     rounds: int = 0
+    ended: int = 0
 
 
 def write(trials: tuple[Trial, ...]) -> str:

@@ -79,27 +79,41 @@ def build_package(
         rows = sample.head(SAMPLE_ROWS).reset_index(drop=True)
         _save_mlflow(model, staged, rows)
         rows.to_parquet(staged / REFERENCE_SAMPLE, index=False)
-        (staged / SCHEMA).write_text(model.schema.model_dump_json(indent=2))
-        (staged / METADATA).write_text(_metadata(served, evaluation).model_dump_json(indent=2))
-        (staged / REFERENCE_PROFILE).write_text(reference.model_dump_json(indent=2))
-        (staged / TRAINED_FROM).write_text(canonical(model.trained_from))
-        if evaluation is not None:
-            (staged / EVALUATION).write_text(evaluation.model_dump_json(indent=2))
-        for name, text in (documents or {}).items():
-            (staged / name).write_text(text, encoding="utf-8")
-        if model.trials:
-            (staged / package_trials.TRIALS).write_text(package_trials.write(model.trials))
-        for name, source in model.code.items():
-            module = staged / CODE / name
-            module.parent.mkdir(parents=True, exist_ok=True)
-            module.write_bytes(source)
-        if served.graph is not None:
-            (staged / COMPILED_GRAPH).write_bytes(served.graph)
+        for name, content in _files(served, reference, evaluation, documents or {}).items():
+            file = staged / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
         _write_manifest(staged, model)
         if signing_key is not None:
             signature.write(staged, signing_key)
         directory = store.add(staged, model.identity.model, model.identity.version)
     return package.load(directory)
+
+
+def _files(
+    served: ServedModel,
+    reference: ReferenceProfile,
+    evaluation: EvaluationReport | None,
+    documents: Mapping[str, str],
+) -> dict[str, bytes]:
+    """Content by file name, beside MLflow's files and the sample."""
+    model = served.model
+    texts = {
+        SCHEMA: model.schema.model_dump_json(indent=2),
+        METADATA: _metadata(served, evaluation).model_dump_json(indent=2),
+        REFERENCE_PROFILE: reference.model_dump_json(indent=2),
+        TRAINED_FROM: canonical(model.trained_from),
+        **documents,
+    }
+    if evaluation is not None:
+        texts[EVALUATION] = evaluation.model_dump_json(indent=2)
+    if model.trials:
+        texts[package_trials.TRIALS] = package_trials.write(model.trials)
+    files = {name: text.encode() for name, text in texts.items()}
+    files |= {f"{CODE}/{name}": source for name, source in model.code.items()}
+    if served.graph is not None:
+        files[COMPILED_GRAPH] = served.graph
+    return files
 
 
 def canonical(content: Mapping[str, Any]) -> str:

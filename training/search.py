@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from deployments.contracts.errors import PackagingFailed
-from deployments.contracts.package import Task
-from training import families, fitting, search_progress, search_tuner
+from training import fitting, metric_name, search_progress, search_tuner, watched_fit
 from training.fitting import Subject
-from training.metric_name import MetricName, lower_is_better
 from training.package_trials import Trial
 from training.search_journal import Journal, Reports, key
 from training.search_plan import Search
 from training.search_progress import Listener, Tell
-from training.search_tuner import ROUNDS, ROUNDS_PARAMETER, USUAL_ROUNDS
+from training.search_report import BEST, BEST_ROUNDS, ROUNDS, Reporter
+from training.search_tuner import ROUNDS_PARAMETER, USUAL_ROUNDS
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,8 @@ class Found:
     """The best hyperparameters.
 
     Attributes:
-        parameters: Those that were looked for.
+        parameters: Those that were looked for; with early stopping also the rounds after which the best trial was
+            best. A model that is fitted with them reaches ``value``: it is one that was measured.
         metric: Its name.
         value: What they reached.
         trials: All that were tried.
@@ -35,13 +35,6 @@ class Found:
     metric: str
     value: float
     trials: tuple[Trial, ...]
-
-
-def default_metric(task: Task, targets: tuple[str, ...] = ()) -> MetricName:
-    """What is optimised if a document does not say; errors of several targets have units of their own."""
-    if targets:
-        return "r2"
-    return "rmse" if task is Task.REGRESSION else "roc_auc"
 
 
 def run(subject: Subject, search: Search, directory: Path, tell: Tell) -> Found:
@@ -54,14 +47,10 @@ def run(subject: Subject, search: Search, directory: Path, tell: Tell) -> Found:
         tell: Told, after each trial, how many are done and the best value so far.
 
     Raises:
-        PackagingFailed: The family cannot do what the search wants, or no trial succeeded.
+        PackagingFailed: No trial succeeded.
     """
-    metric = search.metric or default_metric(subject.data.task, subject.data.targets)
-    mode = "min" if lower_is_better(metric) else "max"
-    if search.early_stopping and not isinstance(families.family(subject.family), families.WatchedFamily):
-        raise PackagingFailed(subject.family, "does not grow round by round; leave early_stopping out")
-    if search.early_stopping and fitting.is_one_model_a_target(subject):
-        raise PackagingFailed(subject.family, "makes a fit for each target; leave early_stopping out")
+    metric = search.metric or metric_name.usual(subject.data.task, subject.data.targets)
+    mode = "min" if metric_name.lower_is_better(metric) else "max"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results = _completed(subject, search, directory, metric, mode, tell)
@@ -69,8 +58,10 @@ def run(subject: Subject, search: Search, directory: Path, tell: Tell) -> Found:
     if all(trial.metric is None for trial in trials):
         reason = str(results.errors[0]).strip().splitlines()[-1]
         raise PackagingFailed(subject.family, f"every trial failed: {reason}")
-    best = results.get_best_result(metric, mode)
-    return Found(dict(best.config or {}), metric, float((best.metrics or {})[metric]), trials)
+    best = results.get_best_result(BEST, mode)
+    figures = best.metrics or {}
+    measured = {ROUNDS_PARAMETER: int(figures[BEST_ROUNDS])} if search.early_stopping else {}
+    return Found({**(best.config or {}), **measured}, metric, float(figures[BEST]), trials)
 
 
 def _completed(subject: Subject, search: Search, directory: Path, metric: str, mode: str, tell: Tell) -> Any:
@@ -84,9 +75,12 @@ def _completed(subject: Subject, search: Search, directory: Path, metric: str, m
     for _ in range(search.attempts):
         shutil.rmtree(state, ignore_errors=True)
         finished = journal.read()
-        progress = search_progress.callback(str(directory), metric, mode, Listener(tell, journal, len(finished)))
-        trainable = tune.with_parameters(_trial, subject=subject, search=search, metric=metric, finished=finished)
-        results = search_tuner.tuner(trainable, search, subject, state, metric, mode, progress).fit()
+        listener = Listener(tell, journal, len(finished))
+        trainable = tune.with_parameters(
+            _trial, subject=subject, search=search, metric=metric, mode=mode, finished=finished
+        )
+        with search_progress.listening(str(directory), mode, listener) as heard:
+            results = search_tuner.tuner(trainable, search, subject, state, mode, heard).fit()
         if not any(_is_lost_worker(error) for error in results.errors):
             break
     return results
@@ -99,26 +93,29 @@ def _is_lost_worker(error: BaseException) -> bool:
 
 
 def _trial(
-    parameters: dict[str, Any], subject: Subject, search: Search, metric: str, finished: dict[str, Reports]
+    parameters: dict[str, Any],
+    subject: Subject,
+    search: Search,
+    metric: str,
+    mode: str,
+    finished: dict[str, Reports],
 ) -> None:
-    from ray import tune
-
-    known = finished.get(key(parameters), ())
+    report, known = Reporter(mode), finished.get(key(parameters), ())
     for rounds, value in known:
-        tune.report({metric: value, ROUNDS: rounds})
+        report(rounds, value)
     if search.early_stopping is not None:
         # One that was ended early may be let go on this time, if it is compared with others than before.
         if not known or known[-1][0] < _wanted_rounds(subject, parameters):
-            fitting.fit_watched(
+            watched_fit.fit(
                 subject,
                 parameters,
                 search_tuner.milestones(search, subject),
-                lambda rounds, figures: tune.report({metric: figures[metric], ROUNDS: rounds}),
+                lambda rounds, figures: report(rounds, figures[metric]),
             )
     elif not known and search.folds:
-        tune.report({metric: fitting.cross_validate(subject, parameters, search.folds)[metric]})
+        report(0, fitting.cross_validate(subject, parameters, search.folds)[metric])
     elif not known:
-        tune.report({metric: fitting.validate(subject, parameters)[metric]})
+        report(0, fitting.validate(subject, parameters)[metric])
 
 
 def _wanted_rounds(subject: Subject, parameters: dict[str, Any]) -> int:
@@ -126,8 +123,9 @@ def _wanted_rounds(subject: Subject, parameters: dict[str, Any]) -> int:
 
 
 def _as_trial(result: Any, metric: str) -> Trial:
-    figures = result.metrics or {}
-    value = None if result.error else figures.get(metric)
+    parameters, figures = dict(result.config or {}), result.metrics or {}
+    if result.error or BEST not in figures:
+        return Trial(parameters, metric, None)
     return Trial(
-        dict(result.config or {}), metric, None if value is None else float(value), int(figures.get(ROUNDS, 0))
+        parameters, metric, float(figures[BEST]), rounds=int(figures[BEST_ROUNDS]), ended=int(figures[ROUNDS])
     )

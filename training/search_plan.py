@@ -14,7 +14,8 @@ class EarlyStopping(BaseModel):
     """Trials that are behind end early (asynchronous successive halving, Li et al. 2018).
 
     After ``first`` rounds only the best of every ``factor`` trials may go on, then again after ``first * factor``
-    rounds, and so on. For families that grow round by round.
+    rounds, and so on. For families that grow round by round. The model is then fitted with as many rounds as the
+    best of all reports had: no other was measured.
 
     Attributes:
         first: Boosting rounds that every trial gets.
@@ -37,7 +38,9 @@ class Search(BaseModel):
         space: Range of each hyperparameter.
         folds: Judge by cross-validation over the training rows in so many folds; 0 judges on the validation rows.
         early_stopping: End trials that are behind; not with folds.
-        parallel: Trials at once; each takes ``cpus`` of the cluster.
+        parallel: Trials at once; each takes ``cpus`` of the cluster. Two by default, one with early stopping:
+            which of several trials is behind depends on which of them was faster, so that a second search may
+            find something else.
         cpus: CPUs a trial reserves.
         attempts: A trial whose worker dies is tried so many times.
         seed: Of the sampler.
@@ -51,10 +54,15 @@ class Search(BaseModel):
     space: Space = Field(min_length=1)
     folds: int = Field(0, ge=0, le=20)
     early_stopping: EarlyStopping | None = None
-    parallel: int = Field(2, ge=1)
+    parallel: int | None = Field(None, ge=1)
     cpus: float = Field(1, gt=0)
     attempts: int = Field(3, ge=1)
     seed: int = 42
+
+    @property
+    def at_once(self) -> int:
+        """How many trials run at once."""
+        return self.parallel or (1 if self.early_stopping else 2)
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

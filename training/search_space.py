@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
@@ -55,6 +56,10 @@ def _read(written: Any) -> Any:
     numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in (low, high))
     if not numbers or not low < high or set(flags) - {"log", "int"}:
         raise ValueError(f"{written!r} is not a range; write {_EXPECTED} with low < high")
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"{written!r}: both ends must be finite")
+    if "int" in flags and not (float(low).is_integer() and float(high).is_integer()):
+        raise ValueError(f"{written!r}: a range of int ends at whole numbers, at both ends")
     if "log" in flags and low <= 0:
         raise ValueError(f"{written!r}: a logarithmic range starts above 0")
     return {"low": low, "high": high, "integer": "int" in flags, "log": "log" in flags}

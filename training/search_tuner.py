@@ -8,9 +8,9 @@ from typing import Any
 
 from training.fitting import Subject
 from training.search_plan import Search
+from training.search_report import BEST, ROUNDS, VALUE
 from training.search_space import Range
 
-ROUNDS = "rounds"
 ROUNDS_PARAMETER = "n_estimators"
 PROPOSED_AHEAD = 2
 """Trials a worker that may be proposed before the oldest of them is known: some take much longer than others."""
@@ -18,9 +18,7 @@ USUAL_ROUNDS = 100
 """Boosting rounds of the libraries where a document does not say how many."""
 
 
-def tuner(
-    trainable: Any, search: Search, subject: Subject, state: Path, metric: str, mode: str, progress: Any
-) -> Any:
+def tuner(trainable: Any, search: Search, subject: Subject, state: Path, mode: str, heard: tuple[Any, Any]) -> Any:
     """Return a tuner, ready to fit.
 
     Args:
@@ -28,29 +26,28 @@ def tuner(
         search: What the document says.
         subject: What is fitted.
         state: Tune's own directory.
-        metric: What is optimised.
         mode: ``min`` or ``max``.
-        progress: A callback of Tune's.
+        heard: A callback and a stopper of Tune's.
     """
     _prepare_environment()
     from ray import tune
 
+    progress, stopper = heard
     return tune.Tuner(
         tune.with_resources(trainable, {"cpu": search.cpus}),
         param_space={name: _domain(search, item) for name, item in search.space.items()},
         tune_config=tune.TuneConfig(
-            metric=metric,
-            mode=mode,
-            search_alg=_algorithm(search, metric, mode),
-            scheduler=_scheduler(search, subject),
+            search_alg=_algorithm(search, mode),
+            scheduler=_scheduler(search, subject, mode),
             num_samples=1 if search.algorithm == "grid" else search.trials,
-            max_concurrent_trials=search.parallel,
+            max_concurrent_trials=search.at_once,
             reuse_actors=True,  # a new process a trial would spend most of its time on imports
         ),
         run_config=tune.RunConfig(
             name=state.name,
             storage_path=str(state.parent.absolute()),
             failure_config=tune.FailureConfig(max_failures=search.attempts - 1),
+            stop=stopper,
             verbose=0,
             callbacks=[progress],
         ),
@@ -88,7 +85,7 @@ def _domain(search: Search, item: Range) -> Any:
     return (tune.loguniform if item.log else tune.uniform)(item.low, item.high)
 
 
-def _algorithm(search: Search, metric: str, mode: str) -> Any:
+def _algorithm(search: Search, mode: str) -> Any:
     from ray.tune.search import BasicVariantGenerator
 
     if search.algorithm != "optuna":
@@ -99,11 +96,11 @@ def _algorithm(search: Search, metric: str, mode: str) -> Any:
     from training.search_order import ResultsInOrder
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = OptunaSearch(metric=metric, mode=mode, seed=search.seed)
-    return ResultsInOrder(sampler, lag=PROPOSED_AHEAD * search.parallel)
+    sampler = OptunaSearch(metric=BEST, mode=mode, seed=search.seed)
+    return ResultsInOrder(sampler, lag=PROPOSED_AHEAD * search.at_once)
 
 
-def _scheduler(search: Search, subject: Subject) -> Any:
+def _scheduler(search: Search, subject: Subject, mode: str) -> Any:
     if search.early_stopping is None:
         return None
     from ray.tune.schedulers import ASHAScheduler
@@ -111,6 +108,8 @@ def _scheduler(search: Search, subject: Subject) -> Any:
     most = _most_rounds(search, subject)
     return ASHAScheduler(
         time_attr=ROUNDS,
+        metric=VALUE,  # not the best so far: one that becomes worse with each round has nothing to go on for
+        mode=mode,
         max_t=most + 1,
         grace_period=min(search.early_stopping.first, most),
         reduction_factor=search.early_stopping.factor,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployments.contracts.errors import FieldProblem, InvalidDocument
 from deployments.contracts.model_version import ModelVersion
 from deployments.contracts.package import Task
 from deployments.runtime.package import ModelPackage
@@ -16,7 +16,7 @@ from training import (
     custom_metric,
     data,
     decision,
-    evaluation,
+    demands,
     feature_schema,
     findings,
     fitting,
@@ -25,16 +25,19 @@ from training import (
     search,
     served_model,
     shipped_code,
+    threshold,
 )
 from training.code_version import code_version
 from training.config import TrainedVersion, TrainingConfig
 from training.custom_metric import Metric
-from training.data import Dataset, Part
+from training.data import Dataset
 from training.fitting import Subject
 from training.metric_name import COST
 from training.places import Places, Progress
 from training.search import Found
+from training.served_model import FittedModel, ServedModel
 from training.variants import choice
+from training.variants.report import VariantReport
 
 
 def build(
@@ -58,54 +61,28 @@ def build(
         progress: Told in one line what happens.
 
     Raises:
+        InvalidDocument: The document asks for what its rows cannot give; nothing was fitted.
         GateMissed: It is not good enough; nothing was packaged.
         VariantRefused: A variant that is required may not be served; nothing was packaged.
         RaygateError: What else stops it.
     """
-    rows = data.split(dataset, config.split)
-    subject = subject_of(config, wanted, rows)
-    findings.require(config, subject.schema, rows.task)
-    choice.require(wanted.variants, subject)
-    more = _metrics(config, rows.classes, rows.task)
-    found = _searched(identity, subject, wanted, recipe, places, progress)
-    searched = found.parameters if found else {}
-    count = rows.all_rows[0] if rows.all_rows else len(rows.train.target)
-    progress(f"{identity}: fitting {wanted.family} on {count} rows")
-    estimator = _fitted(config, subject, searched, _search_directory(places, identity, recipe))
-    threshold, reason = _threshold(config, subject, estimator)
-    model = served_model.FittedModel(
-        identity=identity,
-        estimator=estimator,
-        schema=subject.schema,
-        task=rows.task,
-        classes=rows.classes,
-        family=wanted.family,
-        targets=rows.targets,
-        parameters={**wanted.parameters, **searched},
-        data_fingerprint=dataset.fingerprint,
-        data_version=dataset.version,
-        code_version=code_version(),
-        threshold=threshold,
-        threshold_reason=reason,
-        trained_from=recipe,
-        trials=found.trials if found else (),
-        risk_tier=config.risk_tier,
-        code=shipped_code.read(config.transformers) if config.transformers else {},
+    subject = subject_of(config, wanted, data.split(dataset, config.split))
+    demands.require(config, wanted, subject)
+    # The directory is the same for the same recipe: a run that was cut off finds its trials there.
+    digest = hashlib.sha256(packaging.canonical(recipe).encode()).hexdigest()[:12]
+    making = _Making(
+        identity,
+        config,
+        wanted,
+        dataset,
+        recipe,
+        places,
+        progress,
+        subject,
+        places.searches / f"{identity}-{digest}",
     )
-    trained = served_model.choose_path(model, rows.train.features, rows.validation.features)
-    served, variants = choice.choose(
-        trained, subject, wanted.variants, lambda fitted: _threshold(config, subject, fitted), progress
-    )
-    report = served_model.judge(served, rows.test.features, rows.test.target, more)
-    report = report.model_copy(update={"variants": variants})
-    limits = {**config.gates, **wanted.gates}
-    gates.check(str(identity), report, limits)
-    reference = served_model.describe(served, rows.train.features, rows.validation.features)
-    report, documents = findings.describe(config, limits, served, report, rows, dataset, reference)
-    made = packaging.build_package(
-        served, places.store, rows.train.features, reference, report, places.signing_key, documents
-    )
-    shutil.rmtree(_search_directory(places, identity, recipe), ignore_errors=True)
+    made = making.packaged(*making.served(making.fitted(making.searched())))
+    shutil.rmtree(making.directory, ignore_errors=True)
     return made
 
 
@@ -120,64 +97,98 @@ def subject_of(config: TrainingConfig, wanted: TrainedVersion, rows: data.Traini
         calibration=wanted.calibration,
         features=config.features,
         expectations=config.expected,
+        by_time=config.split.by_time is not None,
     )
 
 
-def _searched(
-    identity: ModelVersion,
-    subject: Subject,
-    wanted: TrainedVersion,
-    recipe: Mapping[str, Any],
-    places: Places,
-    progress: Progress,
-) -> Found | None:
-    plan = wanted.search
-    if plan is None:
-        return None
+@dataclass(frozen=True)
+class _Making:
+    """A version while it is made."""
 
-    progress(f"{identity}: searching with {plan.algorithm}, {plan.parallel} trials at once")
-    places.connect()
+    identity: ModelVersion
+    config: TrainingConfig
+    wanted: TrainedVersion
+    dataset: Dataset
+    recipe: Mapping[str, Any]
+    places: Places
+    progress: Progress
+    subject: Subject
+    directory: Path
 
-    def tell(done: int, best: float) -> None:
-        progress(f"{identity}: {done} trials done, best {best:.4f}")
+    def searched(self) -> Found | None:
+        """The best hyperparameters, if any are looked for."""
+        plan = self.wanted.search
+        if plan is None:
+            return None
+        pace = f"{plan.at_once} trials at once" if plan.at_once > 1 else "one trial after the other"
+        self.progress(f"{self.identity}: searching with {plan.algorithm}, {pace}")
+        self.places.connect()
 
-    return search.run(subject, plan, _search_directory(places, identity, recipe), tell)
+        def tell(done: int, best: float) -> None:
+            self.progress(f"{self.identity}: {done} trials done, best {best:.4f}")
 
+        return search.run(self.subject, plan, self.directory, tell)
 
-def _fitted(config: TrainingConfig, subject: Subject, searched: dict[str, Any], directory: Path) -> Any:
-    if config.distributed is None:
-        return fitting.fit(subject, searched)
-    from training.distributed import fitting as distributed_fitting
+    def fitted(self, found: Found | None) -> FittedModel:
+        """The model that is fitted on the training rows with what was found."""
+        rows, searched = self.subject.data, found.parameters if found else {}
+        count = rows.all_rows[0] if rows.all_rows else len(rows.train.target)
+        self.progress(f"{self.identity}: fitting {self.wanted.family} on {count} rows")
+        estimator = self._estimator(searched)
+        chosen, reason = threshold.choose(self.config.decision, self.subject, estimator)
+        return FittedModel(
+            identity=self.identity,
+            estimator=estimator,
+            schema=self.subject.schema,
+            task=rows.task,
+            classes=rows.classes,
+            family=self.wanted.family,
+            targets=rows.targets,
+            parameters={**self.wanted.parameters, **searched},
+            data_fingerprint=self.dataset.fingerprint,
+            data_version=self.dataset.version,
+            code_version=code_version(),
+            threshold=chosen,
+            threshold_reason=reason,
+            trained_from=self.recipe,
+            trials=found.trials if found else (),
+            risk_tier=self.config.risk_tier,
+            code=shipped_code.read(self.config.transformers) if self.config.transformers else {},
+        )
 
-    return distributed_fitting.fit(config, subject, searched, directory)
+    def _estimator(self, searched: dict[str, Any]) -> Any:
+        if self.config.distributed is None:
+            return fitting.fit(self.subject, searched)
+        from training.distributed import fitting as distributed_fitting
 
+        return distributed_fitting.fit(self.config, self.subject, searched, self.directory)
 
-def _search_directory(places: Places, identity: ModelVersion, recipe: Mapping[str, Any]) -> Path:
-    """The same for the same recipe: a run that was cut off finds its trials there."""
-    digest = hashlib.sha256(packaging.canonical(recipe).encode()).hexdigest()[:12]
-    return places.searches / f"{identity}-{digest}"
+    def served(self, model: FittedModel) -> tuple[ServedModel, tuple[VariantReport, ...]]:
+        """The form that answers, and what became of each variant."""
+        rows = self.subject.data
+        trained = served_model.choose_path(model, rows.train.features, rows.validation.features)
 
+        def decide(fitted: Any) -> tuple[float, str]:
+            return threshold.choose(self.config.decision, self.subject, fitted)
 
-def _threshold(config: TrainingConfig, subject: Subject, estimator: Any) -> tuple[float, str]:
-    said, task = config.decision, subject.data.task
-    if said == decision.Decision():
-        return decision.DEFAULT, ""
-    if task is not Task.BINARY:
-        message = f"is for two labels, and this is a {task.value}"
-        raise InvalidDocument("training config", (FieldProblem("decision", message),))
-    if said.threshold is not None:
-        return said.threshold, "given"
-    held_out = subject.data.validation
-    truth = _is_positive(held_out, subject.data.classes)
-    return decision.cheapest(truth, fitting.scores(subject, estimator, held_out)[:, 1], said)
+        return choice.choose(trained, self.subject, self.wanted.variants, decide, self.progress)
 
-
-def _is_positive(rows: Part, classes: tuple[str | int | bool, ...]) -> Any:
-    return evaluation.positions(rows.target, classes) == 1
+    def packaged(self, served: ServedModel, variants: tuple[VariantReport, ...]) -> ModelPackage:
+        """The package, if the served form keeps the gates."""
+        rows, limits = self.subject.data, {**self.config.gates, **self.wanted.gates}
+        more = _metrics(self.config, rows.classes, rows.task)
+        report = served_model.judge(served, rows.test.features, rows.test.target, more)
+        report = report.model_copy(update={"variants": variants})
+        gates.check(str(self.identity), report, limits)
+        reference = served_model.describe(served, rows.train.features, rows.validation.features)
+        report, documents = findings.describe(self.config, limits, served, report, rows, self.dataset, reference)
+        return packaging.build_package(
+            served, self.places.store, rows.train.features, reference, report, self.places.signing_key, documents
+        )
 
 
 def _metrics(config: TrainingConfig, classes: tuple[str | int | bool, ...], task: Task) -> dict[str, Metric]:
-    """Metrics beside the usual ones, loaded now: a path that leads nowhere stops the run before it trains."""
+    """Metrics beside the usual ones."""
     metrics = {name: custom_metric.load(path) for name, path in config.metrics.items()}
     if config.decision.follows_costs and task is Task.BINARY:
         positive = classes[1]

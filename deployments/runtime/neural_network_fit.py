@@ -25,6 +25,9 @@ def fit(
         target: int64 (n,) positions of labels, or float32 (n, outputs) values.
         outputs: Labels or values.
         parameters: Those of ``NeuralNetworkClassifier``.
+
+    Raises:
+        ArithmeticError: The weights grew out of every bound: there is no network that could be used.
     """
     with _reproducible(parameters["random_state"]):
         inputs, wanted = torch.from_numpy(rows), torch.from_numpy(target)
@@ -61,7 +64,15 @@ class _Training:
                 break
         if kept is not None:
             self._network.load_state_dict(kept)
+        if (len(judge) and kept is None) or not self._is_finite():
+            raise ArithmeticError(
+                f"the network diverged within {done} passes: its loss is no finite number; "
+                f"take less than learning_rate {self._parameters['learning_rate']:g}"
+            )
         return done
+
+    def _is_finite(self) -> bool:
+        return all(bool(torch.isfinite(value).all()) for value in self._network.parameters())
 
     def _pass(self, inputs: Tensor, wanted: Tensor) -> None:
         self._network.train()

@@ -1,12 +1,14 @@
 """Searches on a real Ray: every algorithm, early stopping, cross-validation, and a driver that is killed."""
 
 import contextlib
+import gc
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ import ray
 
 from deployments.contracts.errors import PackagingFailed
 from deployments.runtime.model_store import ModelStore
-from training import config, data, feature_schema, fitting, run, search
+from training import config, data, feature_schema, fitting, run, search, watched_fit
 from training.places import Places
 from training.search_plan import Search
 
@@ -69,24 +71,71 @@ def test_folds_judge_on_rows_that_were_held_out_in_turn(ray_cluster, subject, tm
 def test_early_stopping_ends_boosting_rounds(ray_cluster, subject, tmp_path, family):
     space = {"learning_rate": {"choice": [1e-5, 2e-5, 0.1, 0.1, 3e-5, 4e-5]}}
     slow = fitting.Subject(**{**vars(subject), "family": family, "parameters": {"n_estimators": 135}})
-    outcome, _ = found(
-        slow, tmp_path, algorithm="grid", space=space, early_stopping={"first": 5, "factor": 3}, parallel=1
+    outcome, _ = found(slow, tmp_path, algorithm="grid", space=space, early_stopping={"first": 5, "factor": 3})
+    ended = {trial.parameters["learning_rate"]: trial.ended for trial in outcome.trials}
+    assert ended[0.1] == 135, "the best goes on to the end"
+    assert min(ended.values()) <= 15, "those behind do not"
+    assert outcome.parameters["learning_rate"] == 0.1
+
+
+@pytest.mark.parametrize("family", ["lightgbm", "xgboost"])
+def test_early_stopping_finds_a_model_that_was_measured(ray_cluster, subject, tmp_path, family):
+    """A high learning rate is best after few rounds and overfits later; a low one is ended while it is behind."""
+    hasty = fitting.Subject(**{**vars(subject), "family": family, "parameters": {"n_estimators": 405}})
+    space = {"learning_rate": {"choice": [0.5, 0.002]}}
+    outcome, told = found(
+        hasty, tmp_path, algorithm="grid", space=space, metric="log_loss", early_stopping={"first": 5, "factor": 3}
     )
-    rounds = {trial.parameters["learning_rate"]: trial.rounds for trial in outcome.trials}
-    assert rounds[0.1] == 135, "the best goes on to the end"
-    assert min(rounds.values()) <= 15, "those behind do not"
-    assert outcome.parameters == {"learning_rate": 0.1}
+    first, second = outcome.trials
+    assert (first.ended, second.ended) == (405, 5)
+    assert 5 <= first.rounds < 405
+    assert outcome.parameters == {"learning_rate": 0.5, "n_estimators": first.rounds}
+    fitted = fitting.fit(hasty, outcome.parameters)
+    figures = fitting.judge(hasty, fitted, hasty.data.validation)
+    assert figures["log_loss"] == pytest.approx(outcome.value, rel=1e-5)
+    assert told[-1][1] == outcome.value == min(trial.metric for trial in outcome.trials)
+    overfitted = fitting.validate(hasty, {"learning_rate": 0.5})
+    assert outcome.value < overfitted["log_loss"] - 0.05
 
 
-def test_a_family_without_rounds_cannot_be_stopped_early(subject, tmp_path):
-    forest = fitting.Subject(**{**vars(subject), "family": "random_forest"})
-    with pytest.raises(PackagingFailed, match="does not grow round by round"):
-        found(forest, tmp_path, early_stopping={})
+def test_two_searches_with_early_stopping_find_the_same(ray_cluster, subject, tmp_path):
+    options = {"trials": 6, "metric": "log_loss", "early_stopping": {"first": 3, "factor": 3}}
+    first, _ = found(subject, tmp_path / "a", **options)
+    again, _ = found(subject, tmp_path / "b", **options)
+    assert first == again
+    assert len({trial.ended for trial in first.trials}) > 1, "some were ended early"
 
 
 def test_a_search_in_which_nothing_works_says_why(ray_cluster, subject, tmp_path):
     with pytest.raises(PackagingFailed, match=r"every trial failed: .*boosting type magic"):
         found(subject, tmp_path, algorithm="grid", attempts=1, space={"boosting_type": {"choice": ["magic"]}})
+
+
+def test_an_error_of_the_one_who_is_told_ends_the_search_and_comes_out_as_itself(ray_cluster, subject, tmp_path):
+    told = []
+
+    def closed(done, best):
+        told.append(done)
+        raise OSError("the terminal is gone")
+
+    plan = Search.model_validate({"space": SPACE, "trials": 6, "algorithm": "random"})
+    with pytest.raises(OSError, match="the terminal is gone"):
+        search.run(subject, plan, tmp_path / "search", closed)
+    assert told == [1]
+
+
+def test_a_search_that_has_ended_keeps_nothing_of_the_one_who_was_told(ray_cluster, subject, tmp_path):
+    class Told:
+        def __call__(self, done, best):
+            pass
+
+    told = Told()
+    known = weakref.ref(told)
+    plan = Search.model_validate({"space": SPACE, "trials": 1, "algorithm": "random"})
+    search.run(subject, plan, tmp_path / "search", told)
+    del told
+    gc.collect()
+    assert known() is None
 
 
 def test_a_trial_whose_worker_is_killed_is_tried_again(ray_cluster, subject, tmp_path):
@@ -112,7 +161,7 @@ def test_a_trial_whose_worker_is_killed_is_tried_again(ray_cluster, subject, tmp
 def test_a_watched_fit_is_the_plain_fit(subject, family, rounds):
     watched = fitting.Subject(**{**vars(subject), "family": family, "parameters": {"n_estimators": rounds}})
     told = {}
-    fitting.fit_watched(watched, {}, frozenset({5}), lambda count, figures: told.update({count: figures}))
+    watched_fit.fit(watched, {}, frozenset({5}), lambda count, figures: told.update({count: figures}))
     assert list(told) == [5, rounds]
     plain = fitting.validate(watched, {})
     np.testing.assert_allclose(told[rounds]["log_loss"], plain["log_loss"], rtol=1e-5)

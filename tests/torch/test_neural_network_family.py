@@ -104,6 +104,13 @@ def test_a_network_stops_when_held_out_rows_get_no_better():
     assert (network.predict(ROWS) == LABELS).mean() > 0.9
 
 
+@pytest.mark.parametrize("held_out", [0.15, 0])
+def test_a_network_that_diverges_is_refused_by_name(held_out):
+    network = NeuralNetworkRegressor(epochs=20, learning_rate=1e30, weight_decay=0, held_out=held_out)
+    with pytest.raises(ArithmeticError, match=r"diverged .* learning_rate 1e\+30"):
+        network.fit(ROWS, ROWS[:, 0])
+
+
 def test_without_held_out_rows_it_runs_to_the_end():
     assert NeuralNetworkClassifier(epochs=3, held_out=0).fit(ROWS, LABELS).epochs_ == 3
 

@@ -150,7 +150,7 @@ def _search(trials: tuple[Trial, ...]) -> Section:
     done = [trial for trial in trials if trial.metric is not None]
     if not done:
         return Section("Search")
-    names = tuple(done[0].parameters)
+    names, counted = tuple(done[0].parameters), any(trial.rounds for trial in done)
     rows = tuple(
         (
             *(
@@ -159,9 +159,11 @@ def _search(trials: tuple[Trial, ...]) -> Section:
                 else str(trial.parameters[name])
                 for name in names
             ),
+            *([str(trial.rounds)] if counted else []),
             f"{trial.metric:.5g}",
         )
         for trial in done[:SHOWN_TRIALS]
     )
+    heads = ("rounds",) if counted else ()
     text = f"{len(trials)} parameter sets were tried; the first {len(rows)}:"
-    return Section("Search", text, (Table((*names, "metric"), rows),))
+    return Section("Search", text, (Table((*names, *heads, "metric"), rows),))

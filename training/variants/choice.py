@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import cloudpickle
 
-from deployments.contracts.errors import FieldProblem, InvalidDocument
 from deployments.contracts.package import Task
 from deployments.runtime import columns as columnar
-from training import evaluation, fitting, served_model
+from training import evaluation, served_model
 from training.errors import VariantRefused
 from training.fitting import Subject
-from training.metric_name import OF_QUANTITIES, lower_is_better
+from training.metric_name import lower_is_better, usual
 from training.places import Progress
 from training.served_model import ServedModel
 from training.variants import distilled, pruned, quantized
@@ -43,7 +42,8 @@ def choose(
     """
     served, reports = original, []
     for plan in sorted(plans, key=lambda one: not one.required):
-        metric = plan.metric or default_metric(subject.data.task)
+        # Of a quantity R²: it has no unit, so that a loss of it means the same anywhere.
+        metric = plan.metric or ("r2" if subject.data.task is Task.REGRESSION else usual(subject.data.task))
         candidate, report = _judged(original, subject, plan, decide, metric)
         if report.refused and plan.required:
             raise VariantRefused(str(original.model.identity), str(report))
@@ -52,27 +52,6 @@ def choose(
         progress(f"{original.model.identity}: {report}")
         reports.append(report)
     return served, tuple(reports)
-
-
-def require(plans: Sequence[Variant], subject: Subject) -> None:
-    """Check, before anything is trained, that variants fit the task.
-
-    Raises:
-        InvalidDocument: A metric is of another task.
-        PackagingFailed: A student's family cannot answer the question.
-    """
-    task = subject.data.task
-    for position, plan in enumerate(plans):
-        if plan.metric is not None and (plan.metric in OF_QUANTITIES) != (task is Task.REGRESSION):
-            message = f"{plan.metric} does not judge a {task.value}"
-            raise InvalidDocument("training config", (FieldProblem(f"variants[{position}].metric", message),))
-        if isinstance(plan, Distilled):
-            fitting.unfitted(distilled.student_of(subject, plan), {})
-
-
-def default_metric(task: Task) -> str:
-    """What is compared if a document does not say; R² has no unit, so a loss of it means the same anywhere."""
-    return "r2" if task is Task.REGRESSION else "roc_auc"
 
 
 def _judged(

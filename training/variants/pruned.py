@@ -27,14 +27,7 @@ def make(original: ServedModel, plan: Pruned, subject: Subject, decide: Decide, 
     Raises:
         NotMade: The model has no trees that could be left out.
     """
-    family = families.family(subject.family)
-    if not isinstance(family, families.PrunableFamily):
-        raise NotMade(f"{subject.family} has no trees")
-    if subject.calibration is not None:
-        raise NotMade(f"{subject.calibration} calibration averages five models, each with trees of its own")
-    model = original.model
-    if fitting.is_one_model_a_target(subject):
-        raise NotMade("each of its targets has a model with trees of its own")
+    family, model = _trees_of(subject), original.model
     whole = family.trees(model.estimator[-1])
     wanted = sorted({count for count in plan.trees or _shares_of(whole) if count < whole})
     if not wanted:
@@ -48,19 +41,34 @@ def make(original: ServedModel, plan: Pruned, subject: Subject, decide: Decide, 
     values = {count: _quality(original, first(count), subject, metric) for count in (*wanted, whole)}
     close = [count for count in wanted if sign * (values[whole] - values[count]) <= plan.loss]
     kept = close[0] if close else max(wanted, key=lambda count: (sign * values[count], -count))
-    estimator = first(kept)
+    served = _served(original, first(kept), kept, subject, decide)
+    curve = tuple(CurvePoint(trees=count, value=value) for count, value in values.items())
+    return Candidate(served, f"{kept} of {whole} trees", curve)
+
+
+def _trees_of(subject: Subject) -> families.PrunableFamily:
+    family = families.family(subject.family)
+    if not isinstance(family, families.PrunableFamily):
+        raise NotMade(f"{subject.family} has no trees")
+    if subject.calibration is not None:
+        raise NotMade(f"{subject.calibration} calibration averages five models, each with trees of its own")
+    if fitting.is_one_model_a_target(subject):
+        raise NotMade("each of its targets has a model with trees of its own")
+    return family
+
+
+def _served(original: ServedModel, estimator: Any, trees: int, subject: Subject, decide: Decide) -> ServedModel:
+    model, data = original.model, subject.data
     threshold, reason = decide(estimator)
     smaller = dataclasses.replace(
         model,
         estimator=estimator,
-        parameters={**model.parameters, "n_estimators": kept},
+        parameters={**model.parameters, "n_estimators": trees},
         threshold=threshold,
         threshold_reason=reason,
     )
-    data = subject.data
     served = served_model.choose_path(smaller, data.train.features, data.validation.features)
-    curve = tuple(CurvePoint(trees=count, value=value) for count, value in values.items())
-    return Candidate(dataclasses.replace(served, variant="pruned"), f"{kept} of {whole} trees", curve)
+    return dataclasses.replace(served, variant="pruned")
 
 
 def _shares_of(whole: int) -> tuple[int, ...]:

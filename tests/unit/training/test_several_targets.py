@@ -14,7 +14,7 @@ from deployments.runtime import columns as columnar
 from deployments.runtime.model_store import ModelStore
 from deployments.runtime.native import reference_sample
 from deployments.runtime.predictor import Predictor
-from training import data, families, fitting, run, search, version_build
+from training import data, families, fitting, metric_name, run, version_build
 from training.config import TrainingConfig
 from training.errors import GateMissed
 from training.evaluation_report import EVALUATION
@@ -158,7 +158,7 @@ def test_variants_know_several_targets(file, tmp_path):
 def test_a_search_looks_for_the_best_mean_share_of_variance(file):
     config = document(file)
     parts = data.split(data.read(config), config.split)
-    assert search.default_metric(parts.task, parts.targets) == "r2"
+    assert metric_name.usual(parts.task, parts.targets) == "r2"
     subject = version_build.subject_of(config, config.versions[0], parts)
     assert fitting.cross_validate(subject, {}, 3)["r2"] > 0.8
 

@@ -47,6 +47,8 @@ def test_a_document_says_what_it_says():
         pytest.param("trials: 4", "trials: 0", "versions[0].search.trials", 8, "greater", id="no-trials"),
         pytest.param("[3, 10, int]", "[10, 3, int]", SPACE + ".max_depth", 11, "low < high", id="ends"),
         pytest.param("[0.001,", "[0,", SPACE + ".learning_rate", 10, "above 0", id="log-of-zero"),
+        pytest.param("[3, 10, int]", "[1.5, 9.7, int]", SPACE + ".max_depth", 11, "whole numbers", id="halves"),
+        pytest.param("[0.001, 0.1,", "[0.001, .inf,", SPACE + ".learning_rate", 10, "finite", id="endless"),
         pytest.param("{choice: [gbdt, dart]}", "gbdt", SPACE + ".boosting_type", 12, "range", id="text"),
     ],
 )  # fmt: skip

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -7,7 +8,7 @@ from deployments.contracts import yaml_document
 from deployments.contracts.errors import PackagingFailed
 from deployments.runtime import package
 from deployments.runtime.model_store import ModelStore
-from training import package_trials, packaging, run, search
+from training import package_trials, packaging, recipe, run, search
 from training.config import TrainingConfig
 from training.errors import GateMissed
 from training.lineage import DIGEST_TAG
@@ -133,6 +134,45 @@ def test_other_gates_do_not_make_another_version(store):
     assert all(outcome.reused for outcome in outcomes)
 
 
+HOW_IT_RUNS = """
+model: m
+source: {kind: parquet, path: rows}
+target: {column: y}
+distributed: {workers: 2CPUS}
+versions:
+  - {version: 1.0.0, family: xgboost, search: {space: {max_depth: [2, 4, int]}SEARCH}}
+"""
+
+
+def recipe_of(distributed="", search=""):
+    text = HOW_IT_RUNS.replace("CPUS", distributed).replace("SEARCH", search)
+    document = yaml_document.read(text, "t.yaml", TrainingConfig)
+    return recipe.recipe(document, document.versions[0], "rows")
+
+
+def test_how_much_of_the_cluster_a_run_takes_makes_no_other_version():
+    plain = recipe_of()
+    assert recipe_of(", cpus: 2", ", cpus: 2, attempts: 5") == plain
+    older = {
+        **plain,
+        "distributed": {**plain["distributed"], "cpus": 0.75},
+        "version": {**plain["version"], "search": {**plain["version"]["search"], "cpus": 2, "attempts": 5}},
+    }
+    assert recipe.differences(older, plain) == [], "earlier releases wrote it into their packages"
+
+
+@pytest.mark.parametrize(
+    ("distributed", "search", "part"),
+    [
+        pytest.param("", ", trials: 9", "version", id="trials"),
+        pytest.param("", ", parallel: 4", "version", id="what-a-proposal-knows"),
+        pytest.param(", sample: 5000", "", "distributed", id="sample"),
+    ],
+)
+def test_what_decides_the_result_of_a_search_makes_another_version(distributed, search, part):
+    assert recipe.differences(recipe_of(), recipe_of(distributed, search)) == [part]
+
+
 def test_a_model_that_misses_its_gate_is_not_packaged(tmp_path):
     store = ModelStore(tmp_path / "models")
     with pytest.raises(GateMissed, match=r"credit_risk_v1\.0\.0: roc_auc .* at least 0\.99"):
@@ -212,12 +252,18 @@ versions:
 
 
 def test_every_trial_of_a_search_is_a_nested_run(tmp_path, registry, monkeypatch):
-    tried = (Trial({"n_estimators": 5}, "roc_auc", 0.9), Trial({"n_estimators": 9}, "roc_auc", None))
+    tried = (
+        Trial({"n_estimators": 5}, "roc_auc", 0.9, rounds=4, ended=5),
+        Trial({"n_estimators": 9}, "roc_auc", None),
+    )
     monkeypatch.setattr(search, "run", lambda *arguments: search.Found({"n_estimators": 5}, "roc_auc", 0.9, tried))
     document = yaml_document.read(SEARCHED, "t.yaml", TrainingConfig)
     places = Places(ModelStore(tmp_path / "models"), registry, tmp_path / "searches", lambda: None)
     made = run.train(document, places, lambda line: None)[0].package
     assert package_trials.read(made) == tried
+    assert re.search(
+        r"n_estimators \| rounds \| metric .*\| 5 \| 4 \| 0\.9 ", made.read("model_card.md").decode(), re.S
+    )
     client = client_of(registry)
     parent = client.get_model_version_by_alias("searched", "champion").run_id
     experiment = client.get_experiment_by_name("searched").experiment_id
@@ -225,6 +271,6 @@ def test_every_trial_of_a_search_is_a_nested_run(tmp_path, registry, monkeypatch
         [experiment], f"tags.mlflow.parentRunId = '{parent}'", order_by=["params.n_estimators"]
     )
     assert [(one.data.params, one.data.metrics, one.info.status) for one in nested] == [
-        ({"n_estimators": "5"}, {"roc_auc": 0.9}, "FINISHED"),
+        ({"n_estimators": "5"}, {"roc_auc": 0.9, "rounds": 4.0}, "FINISHED"),
         ({"n_estimators": "9"}, {}, "FAILED"),
     ]
