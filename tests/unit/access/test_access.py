@@ -112,7 +112,8 @@ def test_a_store_that_comes_up_after_the_gateway_is_found(tmp_path):
     access.start()
     with pytest.raises(AccessUnavailable):
         access.admit(key("rg_x"), Permission.PREDICT)
-    text = key_life.first_local_key(open_store(uri, create=True).keys, datetime.now(UTC))
+    store = open_store(uri, create=True).keys
+    text = key_life.create(store, "shop", Role.PREDICTOR, ADA, datetime.now(UTC)).text
 
     def let_in():
         try:
