@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
@@ -84,6 +84,6 @@ class RefusedCalls:
         if others:
             self._record(self._event("others", "", "calls", {"more": others}))
 
-    def _event(self, actor: str, credential: str, subject: str, detail: dict[str, object]) -> AuditEvent:
+    def _event(self, actor: str, credential: str, subject: str, detail: Mapping[str, object]) -> AuditEvent:
         at = datetime.fromtimestamp(self._now(), UTC)
         return AuditEvent(at, actor, credential, Action.CALL_REFUSED, subject, Outcome.REFUSED, detail)
