@@ -234,6 +234,14 @@ class Access:
             self._refused[type(error)] += 1
             raise
 
+    def has_row_quota(self, caller: Caller) -> bool:
+        """Whether a caller's rows are counted at all."""
+        return self._quotas.limits(caller)
+
+    def give_back(self, caller: Caller, rows: int) -> None:
+        """Take rows that were spent, and not predicted after all, off the count."""
+        self._quotas.give_back(caller, rows)
+
     def record(self, event: AuditEvent) -> None:
         """Put an administrative call into the audit; returns at once."""
         if self._audit:

@@ -105,6 +105,16 @@ class RowQuotas:
         """Take this gateway's share of every quota; what was used stays used."""
         self._gateways = gateways
 
+    def limits(self, caller: Caller) -> bool:
+        """Whether a caller's rows are counted at all."""
+        limit = self._limits.of(caller.name, caller.role)
+        return limit is not None and limit.rows_per_day is not None
+
+    def give_back(self, caller: Caller, rows: int) -> None:
+        """Take rows off the count that were taken and are not predicted after all."""
+        if caller.name in self._used:
+            self._used[caller.name] = max(0, self._used[caller.name] - rows)
+
     def take(self, caller: Caller, rows: int, now: datetime) -> None:
         """Count the rows of a request.
 

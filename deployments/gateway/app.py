@@ -50,7 +50,7 @@ def build(
 
     app.include_router(open_inference.router(scoring, release, spans or Tracing()))
     if batch is not None:
-        app.include_router(batches.router(scoring, batch))
+        app.include_router(batches.router(scoring, batch, access))
     if control_url:
         app.include_router(control.router(control_url))
     return app
