@@ -221,7 +221,7 @@ def test_a_refused_administrative_call_is_in_the_audit_with_who_and_what(begin, 
     log, minted = MemoryAuditLog(), create("shop", Role.PREDICTOR)
     access = begin(store, log)
     refused(access, key(minted.text))
-    assert eventually(lambda: log.events)
+    wait_until(lambda: log.events)
     (event,) = log.events
     assert (event.actor, event.credential, event.action) == ("shop", f"key:{minted.key_id}", Action.CALL_REFUSED)
     assert (event.subject, event.outcome) == (f"PUT {TRAFFIC}", Outcome.REFUSED)
