@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from starlette.exceptions import HTTPException
 
 from deployments.access.access import Access
 from deployments.access.audit import Action, AuditEvent, Outcome
@@ -28,10 +29,11 @@ from deployments.contracts.errors import (
     UnknownVersion,
 )
 from deployments.contracts.model_version import Version
+from deployments.contracts.prediction import ProblemDocument
 from deployments.contracts.rollout_status import DecisionEntry, RolloutStatus
 from deployments.contracts.traffic_policy import Frozen
 from deployments.gateway.asgi import CALLER, Application, Guard
-from deployments.gateway.problems import Code, Problem, problem
+from deployments.gateway.problems import Code, Problem, http_problem, problem
 from deployments.rollout import errors
 from deployments.rollout.commands import Command
 from deployments.rollout.reloads import Reloads
@@ -57,6 +59,15 @@ _CONFLICTS = (
     errors.RolloutNotPossible,
     errors.RolloutRunning,
 )
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ProblemDocument, "description": "The body cannot be read."},
+    401: {"model": ProblemDocument, "description": "No valid credential."},
+    403: {"model": ProblemDocument, "description": "The caller's role does not allow it."},
+    404: {"model": ProblemDocument, "description": "No such endpoint, version, rollout or reload."},
+    409: {"model": ProblemDocument, "description": "Not now: a rollout is in another state, or was changed."},
+    422: {"model": ProblemDocument, "description": "The document or a parameter is not valid."},
+    503: {"model": ProblemDocument, "description": "The stack does not follow."},
+}
 ACTIONS = {
     Command.PAUSE: Action.ROLLOUT_PAUSED,
     Command.RESUME: Action.ROLLOUT_RESUMED,
@@ -129,7 +140,9 @@ def guarded(
             reloads.close()
         access.close()
 
-    app = FastAPI(title="Raygate controller", version=metadata.version("raygate"), lifespan=lifespan)
+    app = FastAPI(
+        title="Raygate controller", version=metadata.version("raygate"), lifespan=lifespan, responses=_PROBLEMS
+    )
     _answer_problems(app)
     _add_routes(app, service, access)
     app.include_router(endpoints_api.reading(service.endpoints))
@@ -172,7 +185,7 @@ def _add_routes(app: FastAPI, service: RolloutService, access: Access) -> None:
 
 
 def _add_series(app: FastAPI, registry: CollectorRegistry) -> None:
-    @app.get("/api/v1/admin/metrics")
+    @app.get("/api/v1/admin/metrics", response_class=PlainTextResponse)
     def series(accept: Annotated[str, Header()] = "") -> Response:
         """Rollouts as Prometheus reads them."""
         encode, content_type = choose_encoder(accept)
@@ -207,6 +220,11 @@ def _answer_problems(app: FastAPI) -> None:
     async def of_raygate(request: Request, error: RaygateError) -> JSONResponse:
         told = _problem(error)
         return JSONResponse(told.document(), told.status, told.headers())
+
+    @app.exception_handler(HTTPException)
+    async def of_framework(request: Request, error: HTTPException) -> JSONResponse:
+        told = http_problem(error.status_code, str(error.detail))
+        return JSONResponse(told.document(), told.status, {**told.headers(), **(error.headers or {})})
 
     @app.exception_handler(RequestValidationError)
     async def of_parameters(request: Request, error: RequestValidationError) -> JSONResponse:

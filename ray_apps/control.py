@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-import httpx
 
 from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import (
@@ -16,7 +13,6 @@ from deployments.contracts.errors import (
     InvalidDocument,
     NothingToSwitchBack,
     RaygateError,
-    TrafficNotApplied,
     UnknownEndpoint,
 )
 from deployments.contracts.model_version import ModelVersion, Version
@@ -250,28 +246,6 @@ class LocalControl:
             self.store.forget(wanted.pop(name), datetime.now(UTC))
         self._applier.switch([], gateway_config(wanted), progress)
 
-    def wait_ready(
-        self, timeout_s: float = 60.0, progress: Progress = _silent, endpoint: str | None = None
-    ) -> None:
-        """Wait until the gateway says that an endpoint can answer, or that all can.
-
-        Raises:
-            TrafficNotApplied: It does not in time.
-        """
-        deadline = time.monotonic() + timeout_s
-        url, seen = f"{self._settings.api_url}/ready", "no answer"
-        while time.monotonic() < deadline:
-            try:
-                response = httpx.get(url, timeout=5)
-                if response.status_code == 200 or endpoint in _ready_endpoints(response):
-                    progress("ready")
-                    return
-                seen = f"{response.status_code} {response.text[:300]}"
-            except httpx.HTTPError as error:
-                seen = str(error)
-            time.sleep(0.1)
-        raise TrafficNotApplied(f"{url} is not ready after {timeout_s:g} s: {seen}")
-
     def _bring_up_one_by_one(self, pools: list[Pool], progress: Progress) -> list[Pool]:
         """Those of the pools that come up."""
         up = []
@@ -283,12 +257,6 @@ class LocalControl:
             else:
                 up.append(pool)
         return up
-
-
-def _ready_endpoints(response: httpx.Response) -> set[str]:
-    if response.status_code != 503 or "application/json" not in response.headers.get("content-type", ""):
-        return set()
-    return {found["model_id"] for found in response.json().get("endpoints", []) if found["ready"]}
 
 
 def gateway_config(wanted: Mapping[str, WantedEndpoint]) -> GatewayConfig:

@@ -59,6 +59,7 @@ class EndpointSummary(Frozen):
         weights: Per cent, by version.
         generation: Counts the different files that were applied.
         policy_epoch: Of the policy in force.
+        retention_days: Days that its predictions are kept; None leaves it to the log's job.
     """
 
     endpoint: str
@@ -67,6 +68,7 @@ class EndpointSummary(Frozen):
     weights: dict[Version, float]
     generation: int
     policy_epoch: int
+    retention_days: int | None = None
 
 
 class WantedTraffic(Frozen):
@@ -194,4 +196,5 @@ def _summary(wanted: WantedEndpoint) -> EndpointSummary:
         weights={version: 100 * shares.get(version, 0.0) for version in wanted.policy.versions},
         generation=wanted.generation,
         policy_epoch=wanted.policy.policy_epoch,
+        retention_days=wanted.document.spec.request_log.retention_days,
     )

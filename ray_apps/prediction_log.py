@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from deployments.access.audit import Action
 from deployments.contracts.errors import RaygateError
 from deployments.prediction_log import care
 from deployments.prediction_log.care import Each
+from deployments.prediction_log.retention import Keeping
 from deployments.storage.location import Location
-from ray_apps import ray_connection
+from ray_apps import log_retention, ray_connection
+from ray_apps.cli import audit
 from ray_apps.job_log import JobLog
 from ray_apps.local.lock import exclusive
 from ray_apps.settings import Settings
@@ -62,11 +65,13 @@ def compact(location: Location, now: datetime, each: Each, keys_reference: str |
     return f"{len(done)} partitions: {before} segments became {after}"
 
 
-def expire(location: Location, days: float, now: datetime, each: Each, model: str | None = None) -> str:
-    """Delete what is older than so many days; says what was done (errors as for ``care.expire``)."""
+def expire(location: Location, keeping: Keeping, now: datetime, each: Each) -> str:
+    """Delete what is older than it is kept; says what was done (errors as for ``care.expire``)."""
     with alone(location):
-        done = care.expire(location, days, now, each, model)
-    return f"{done.partitions} partitions with {done.segments} segments are gone"
+        done = care.expire(location, keeping, now, each)
+    own = ", ".join(f"{model} {days:g}" for model, days in sorted(keeping.of_models.items()))
+    kept = f"kept for {keeping.days:g} days" + (f" ({own})" if own else "")
+    return f"{done.partitions} partitions with {done.segments} segments are gone; {kept}"
 
 
 def erase(location: Location, pseudonyms: Sequence[str], each: Each) -> str:
@@ -78,22 +83,35 @@ def erase(location: Location, pseudonyms: Sequence[str], each: Each) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the job; the exit status is 0 if every partition is done."""
-    options = _parser().parse_args(arguments)
-    log = JobLog("log-care", Settings().log_level)
+    options, settings = _parser().parse_args(arguments), Settings()
+    log = JobLog("log-care", settings.log_level)
     try:
-        log.tell(_run(options, Location.of(options.uri)))
+        location = Location.of(options.uri)
+        with _recorded(settings, options, location, log) as told:
+            told["done"] = done = _run(options, settings, location)
+        log.tell(done)
     except RaygateError as error:
         log.fail(error)
         return 1
     return 0
 
 
-def _run(options: argparse.Namespace, location: Location) -> str:
+def _recorded(
+    settings: Settings, options: argparse.Namespace, location: Location, log: JobLog
+) -> AbstractContextManager[dict[str, object]]:
+    """Puts an erasure into the audit, where this process knows one; the other jobs do what a schedule decided."""
+    if options.command != "erase" or settings.access_store is None:
+        return nullcontext({})
+    return audit.recorded(settings, Action.LOG_ERASED, f"log/{location.shown}", warn=log.tell)
+
+
+def _run(options: argparse.Namespace, settings: Settings, location: Location) -> str:
     now = datetime.now(UTC)
     if options.command == "compact":
         return compact(location, now, on_ray, options.keys)
     if options.command == "expire":
-        return expire(location, options.days, now, on_ray, options.model)
+        said = log_retention.of_controller(options.controller, settings.api_key) if options.controller else {}
+        return expire(location, log_retention.keeping(options.days, options.model, said), now, on_ray)
     return erase(location, options.pseudonym, on_ray)
 
 
@@ -105,7 +123,14 @@ def _parser() -> argparse.ArgumentParser:
         "--keys", help="put personal data under the first of these keys (env:NAME or file:/path, on every node)"
     )
     expiring = commands.add_parser("expire", help="delete what is too old")
-    expiring.add_argument("--days", type=float, required=True, help="how long the log is kept")
+    expiring.add_argument(
+        "--days", type=float, help="how long the log is kept, but for endpoints that say otherwise; default 30"
+    )
+    expiring.add_argument(
+        "--controller",
+        help="base URL of the controller, which is asked with RAYGATE_API_KEY for the retentionDays of endpoints;"
+        " without it --days counts for all",
+    )
     expiring.add_argument("--model", help="only this model's predictions; otherwise all, and feedback")
     erasing = commands.add_parser("erase", help="take a person out")
     # Not the person's name: a job's command line is shown on the dashboard.

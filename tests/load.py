@@ -25,6 +25,7 @@ class Outcome:
         version: The version that answered, or empty.
         seconds: Latency.
         text: The body of what did not succeed, or the transport's error.
+        retry_after: The header of that name, or empty.
     """
 
     at: float
@@ -32,6 +33,12 @@ class Outcome:
     version: str
     seconds: float
     text: str = ""
+    retry_after: str = ""
+
+    @property
+    def began(self) -> float:
+        """Monotonic time at which it was sent."""
+        return self.at - self.seconds
 
 
 @dataclass
@@ -126,15 +133,16 @@ class Load:
                 await asyncio.sleep(max(0.0, pause - (time.monotonic() - began)))
 
     async def _one(self, session: aiohttp.ClientSession, number: int) -> None:
-        began = time.monotonic()
+        began, wish = time.monotonic(), ""
         body = {**self.body, "features": self.features(number)} if self.features else self.body
         try:
             async with session.post(
                 self.url, json=body, headers={**self.credential, **self.headers(number)}
             ) as response:
                 text, status = await response.text(), response.status
+                wish = response.headers.get("retry-after", "")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             text, status = repr(error), 0
         now = time.monotonic()
         version = json.loads(text)["model_version"] if status == 200 else ""
-        self.outcomes.append(Outcome(now, status, version, now - began, "" if version else text))
+        self.outcomes.append(Outcome(now, status, version, now - began, "" if version else text, wish))

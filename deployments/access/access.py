@@ -20,6 +20,7 @@ from deployments.access.key_store import KeyStore
 from deployments.access.known_keys import KnownKeys
 from deployments.access.limits import RateLimits, RowQuotas
 from deployments.access.policy import AccessPolicy, CallLimits, Mode
+from deployments.access.refused_calls import TELL_SECONDS, RefusedCalls
 from deployments.access.roles import Permission, Role
 from deployments.access.routes import permission_for
 from deployments.access.signing_keys import Fetch, fetch
@@ -70,6 +71,8 @@ class Access:
         keys: For figures.
         audit: Where administrative calls are recorded.
         background: What has to run meanwhile.
+        now: Seconds since 1970: the day of a quota.
+        clock: Seconds that only rise: the rate of a limit is not a matter of the calendar.
     """
 
     def __init__(
@@ -80,13 +83,17 @@ class Access:
         keys: KnownKeys | None = None,
         audit: AuditBuffer | None = None,
         background: tuple[Repeating, ...] = (),
+        now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         limits = limits or CallLimits()
         self._identification, self._anonymous = identification, of_anybody
         self._rates, self._quotas = RateLimits(limits), RowQuotas(limits)
-        self._keys, self._audit, self._background, self._clock = keys, audit, background, clock
+        self._keys, self._audit, self._background = keys, audit, background
+        self._now, self._clock = now, clock
         self._refused: Counter[type[RaygateError]] = Counter()
+        self._refused_calls = RefusedCalls(self.record, now)
+        self._telling = Repeating("telling of refused calls", self._refused_calls.tell, TELL_SECONDS)
 
     @classmethod
     def open(cls, policy: AccessPolicy) -> Access:
@@ -104,15 +111,29 @@ class Access:
         return cls.on(policy, store.keys, store.audit)
 
     @classmethod
-    def on(cls, policy: AccessPolicy, store: KeyStore, log: AuditLog, fetch: Fetch = fetch) -> Access:
+    def on(
+        cls,
+        policy: AccessPolicy,
+        store: KeyStore,
+        log: AuditLog,
+        fetch: Fetch = fetch,
+        now: Callable[[], float] = time.time,
+    ) -> Access:
         """Access control under a policy, on a given store.
+
+        Args:
+            policy: Who may what.
+            store: Of keys.
+            log: Where administrative calls are recorded.
+            fetch: Reads the key sets of issuers.
+            now: Seconds since 1970: what keys, tokens and the days of quotas end by.
 
         Raises:
             SecretUnavailable: A secret that the policy refers to is not there.
             InvalidSecret: It is there and cannot be used.
         """
-        keys = KnownKeys(store, policy.trust_seconds)
-        tokens, key_sets = accept_issuers(policy.issuers, fetch)
+        keys = KnownKeys(store, policy.trust_seconds, now)
+        tokens, key_sets = accept_issuers(policy.issuers, fetch, now)
         refresh = Repeating("reading API keys", keys.refresh, policy.refresh_seconds)
         anonymous = ANONYMOUS
         if policy.open_documentation:
@@ -124,6 +145,7 @@ class Access:
             keys,
             AuditBuffer(log),
             (refresh, *key_sets),
+            now,
         )
 
     @classmethod
@@ -142,12 +164,15 @@ class Access:
             work.start()
         if self._audit:
             self._audit.start()
+            self._telling.start()
 
     def close(self) -> None:
         """End the threads; writes what the audit still holds."""
         for work in self._background:
             work.close()
         if self._audit:
+            self._telling.close()
+            self._refused_calls.tell()
             self._audit.close()
 
     def share_among(self, gateways: int) -> None:
@@ -155,12 +180,13 @@ class Access:
         self._rates.share_among(gateways)
         self._quotas.share_among(gateways)
 
-    def admit(self, headers: Headers, permission: Permission) -> Caller:
+    def admit(self, headers: Headers, permission: Permission, call: str = "") -> Caller:
         """Let a request in, or not: who it is, whether it may, whether it may now.
 
         Args:
             headers: Of the ASGI scope.
             permission: What it is about to do.
+            call: Method and path, for the audit of a call that is refused.
 
         Returns:
             The caller; the anonymous one where a credential is neither needed nor valid.
@@ -176,6 +202,8 @@ class Access:
             if permission in self._anonymous.permissions:
                 return self._whoever(headers)
             caller = self._identification.authenticate(headers, in_browser)
+            if not caller.may(permission):
+                self._refused_calls.note(caller, permission, call)
             caller.require(permission)
             self._rates.take(caller, self._clock())
         except RaygateError as error:
@@ -192,7 +220,7 @@ class Access:
             UnlistedRoute: The table does not have it.
             RaygateError: See ``admit``.
         """
-        return self.admit(headers, permission_for(method, path))
+        return self.admit(headers, permission_for(method, path), f"{method} {path}")
 
     def spend(self, caller: Caller, rows: int) -> None:
         """Count rows that are about to be predicted.
@@ -201,10 +229,18 @@ class Access:
             QuotaExceeded: The caller's rows of the day do not suffice.
         """
         try:
-            self._quotas.take(caller, rows, datetime.now(UTC))
+            self._quotas.take(caller, rows, datetime.fromtimestamp(self._now(), UTC))
         except RaygateError as error:
             self._refused[type(error)] += 1
             raise
+
+    def has_row_quota(self, caller: Caller) -> bool:
+        """Whether a caller's rows are counted at all."""
+        return self._quotas.limits(caller)
+
+    def give_back(self, caller: Caller, rows: int) -> None:
+        """Take rows that were spent, and not predicted after all, off the count."""
+        self._quotas.give_back(caller, rows)
 
     def record(self, event: AuditEvent) -> None:
         """Put an administrative call into the audit; returns at once."""

@@ -34,6 +34,11 @@ class Action(StrEnum):
     ROLLOUT_PROMOTED = "rollout.promoted"
     ROLLOUT_ABORTED = "rollout.aborted"
     ROLLOUT_ROLLED_BACK = "rollout.rolled-back"
+    LOG_DECRYPTED = "log.decrypted"
+    LOG_REENCRYPTED = "log.reencrypted"
+    LOG_EXPIRED = "log.expired"
+    LOG_ERASED = "log.erased"
+    CALL_REFUSED = "call.refused"
 
 
 class Outcome(StrEnum):
@@ -52,7 +57,8 @@ class AuditEvent:
         at: When it ended.
         actor: Who: a caller's name, or ``<user>@<host>`` of a command line.
         credential: ``key:<key id>``, ``token:<issuer>``, ``command-line``.
-        subject: What it was done to: ``key/<key id>``, ``endpoint/<name>``.
+        subject: What it was done to: ``key/<key id>``, ``endpoint/<name>``, ``log/<place>``; of a refused call its
+            method and path.
         detail: What is needed to understand it: weights before and after, the reason of a refusal. No secrets, no
             personal data.
     """

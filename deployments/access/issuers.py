@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from deployments.access.background import Repeating
 from deployments.access.errors import InvalidSecret
@@ -14,14 +14,21 @@ from deployments.contracts.secret_reference import resolve
 _SMALLEST_SECRET_BYTES = 32  # RFC 7518, 3.2: at least as long as the hash
 
 
-def accept_issuers(issuers: Iterable[TokenIssuer], fetch: Fetch) -> tuple[Tokens, tuple[Repeating, ...]]:
+def accept_issuers(
+    issuers: Iterable[TokenIssuer], fetch: Fetch, now: Callable[[], float]
+) -> tuple[Tokens, tuple[Repeating, ...]]:
     """A reader of the issuers' tokens, and what must run to keep their key sets.
+
+    Args:
+        issuers: Whose tokens are accepted.
+        fetch: Reads their key sets.
+        now: Seconds since 1970.
 
     Raises:
         SecretUnavailable: A shared secret is not there.
         InvalidSecret: It is too short.
     """
-    tokens, background = Tokens(), []
+    tokens, background = Tokens(now), []
     for issuer in issuers:
         if issuer.key_set is None:
             tokens.accept(issuer, SharedSecret(_secret(issuer)))

@@ -17,7 +17,6 @@ from deployments.access.roles import Role
 LIFETIME = timedelta(days=30)
 LONGEST_LIFETIME = timedelta(days=366)
 OVERLAP = timedelta(hours=24)
-LOCAL_NAME = "local"
 _NAME = re.compile(r"[a-z0-9]([-_.a-z0-9]{0,62}[a-z0-9])?")
 
 
@@ -92,20 +91,6 @@ def revoke(store: KeyStore, key_id: str, actor: Actor, now: datetime) -> None:
         StoreUnavailable: The store does not answer.
     """
     store.revoke(key_id, now, _event(Action.KEY_REVOKED, key_id, actor, now, {}))
-
-
-def first_local_key(store: KeyStore, now: datetime) -> str | None:
-    """A key for the person at this machine, if no key of anybody is live.
-
-    Returns:
-        Its text, to be shown once; None if there are live keys.
-
-    Raises:
-        StoreUnavailable: The store does not answer.
-    """
-    if any(key.state(now) == "live" for key in store.read()):
-        return None
-    return create(store, LOCAL_NAME, Role.ADMIN, Actor("raygate up", "command-line"), now).text
 
 
 def _check_lifetime(lifetime: timedelta) -> None:

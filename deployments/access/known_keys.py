@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from deployments.access.caller import Caller
 from deployments.access.errors import AccessUnavailable, Unauthenticated
@@ -51,11 +50,11 @@ class KnownKeys:
         # Before the keys: a change in between is read again next time, never missed.
         revision = self._store.revision()
         if revision != self._revision:
-            today = datetime.fromtimestamp(self._now(), UTC)
+            # No clock decides here: what is left out is not read again before another key changes.
             self._by_digest = {
                 key.digest: (Caller.with_role(key.name, key.role, f"key:{key.key_id}"), key.expires.timestamp())
                 for key in self._store.read()
-                if key.state(today) == "live"
+                if key.revoked is None
             }
             self._revision = revision
         self._read_at = began

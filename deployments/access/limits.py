@@ -14,12 +14,20 @@ REMEMBERED_CALLERS = 10_000
 
 @dataclass(slots=True)
 class _Bucket:
-    """Requests that one caller may send at once, refilled at a constant rate."""
+    """What is gone of the requests that one caller may send at once; it comes back at a constant rate.
 
+    What is gone is kept, not what is left: it means the same under every limit, so that another credential of the
+    caller neither fills the bucket nor finds it emptier than it is.
+    """
+
+    limit: CallLimit
     rate: float
     size: float
-    tokens: float
-    filled_at: float
+    gone: float
+    changed_at: float
+
+    def gone_at(self, clock: float) -> float:
+        return max(0.0, self.gone - (clock - self.changed_at) * self.rate)
 
 
 class RateLimits:
@@ -34,7 +42,7 @@ class RateLimits:
     def __init__(self, limits: CallLimits) -> None:
         self._limits = limits
         self._gateways = 1
-        self._buckets: dict[str, _Bucket | None] = {}
+        self._buckets: dict[str, _Bucket] = {}
 
     def share_among(self, gateways: int) -> None:
         """Take this gateway's share of every limit; buckets begin anew, full."""
@@ -45,47 +53,37 @@ class RateLimits:
         """Count a request.
 
         Args:
-            caller: Whose.
+            caller: Whose. What its present credential may counts, not what an earlier one might.
             clock: Seconds that only rise.
 
         Raises:
             RateLimited: The bucket is empty; the request was not counted.
         """
-        try:
-            bucket = self._buckets[caller.name]
-        except KeyError:
-            bucket = self._remember(caller, clock)
-        if bucket is None:
-            return
-        tokens = min(bucket.size, bucket.tokens + (clock - bucket.filled_at) * bucket.rate)
-        bucket.filled_at = clock
-        if tokens < 1:
-            bucket.tokens = tokens
-            raise RateLimited(caller.name, bucket.rate, (1 - tokens) / bucket.rate)
-        bucket.tokens = tokens - 1
-
-    def _remember(self, caller: Caller, clock: float) -> _Bucket | None:
-        if len(self._buckets) >= REMEMBERED_CALLERS:
-            self._forget_idle(clock)
-        bucket = self._new_bucket(self._limits.of(caller.name, caller.role), clock)
-        self._buckets[caller.name] = bucket
-        return bucket
-
-    def _new_bucket(self, limit: CallLimit | None, clock: float) -> _Bucket | None:
+        limit = self._limits.of(caller.name, caller.role)
         if limit is None or limit.requests_per_second is None:
-            return None
-        burst = limit.burst if limit.burst is not None else limit.requests_per_second
+            return
+        bucket = self._buckets.get(caller.name)
+        if bucket is None or bucket.limit is not limit:
+            bucket = self._remember(caller.name, limit, limit.requests_per_second, clock)
+        gone = bucket.gone_at(clock)
+        if gone > bucket.size - 1:
+            raise RateLimited(caller.name, bucket.rate, (gone + 1 - bucket.size) / bucket.rate)
+        bucket.gone, bucket.changed_at = gone + 1, clock
+
+    def _remember(self, name: str, limit: CallLimit, requests_per_second: float, clock: float) -> _Bucket:
+        before = self._buckets.get(name)
+        if before is None and len(self._buckets) >= REMEMBERED_CALLERS:
+            self._forget_idle(clock)
+        burst = limit.burst if limit.burst is not None else requests_per_second
         # Below one token no request would ever pass.
         size = max(1.0, burst / self._gateways)
-        return _Bucket(limit.requests_per_second / self._gateways, size, size, clock)
+        gone = before.gone_at(clock) if before else 0.0
+        bucket = self._buckets[name] = _Bucket(limit, requests_per_second / self._gateways, size, gone, clock)
+        return bucket
 
     def _forget_idle(self, clock: float) -> None:
         """Forget full buckets; where none is full, the older half."""
-        busy = {
-            name: bucket
-            for name, bucket in self._buckets.items()
-            if bucket and bucket.tokens + (clock - bucket.filled_at) * bucket.rate < bucket.size
-        }
+        busy = {name: bucket for name, bucket in self._buckets.items() if bucket.gone_at(clock) > 0}
         names = list(busy)[len(busy) // 2 :] if len(busy) >= REMEMBERED_CALLERS else list(busy)
         self._buckets = {name: busy[name] for name in names}
 
@@ -106,6 +104,16 @@ class RowQuotas:
     def share_among(self, gateways: int) -> None:
         """Take this gateway's share of every quota; what was used stays used."""
         self._gateways = gateways
+
+    def limits(self, caller: Caller) -> bool:
+        """Whether a caller's rows are counted at all."""
+        limit = self._limits.of(caller.name, caller.role)
+        return limit is not None and limit.rows_per_day is not None
+
+    def give_back(self, caller: Caller, rows: int) -> None:
+        """Take rows off the count that were taken and are not predicted after all."""
+        if caller.name in self._used:
+            self._used[caller.name] = max(0, self._used[caller.name] - rows)
 
     def take(self, caller: Caller, rows: int, now: datetime) -> None:
         """Count the rows of a request.

@@ -69,6 +69,8 @@ class BatchJob(BaseModel):
         replay: The input is a prediction log.
         documents: Transformers of the packages, where the rows are an endpoint's documents and not features.
         callback_url: Gets the end state, or None.
+        charged_rows: What the caller's quota was charged for: an input that has more rows by now is not scored.
+            None where nothing is charged.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,6 +90,7 @@ class BatchJob(BaseModel):
     replay: LoggedRequests | None = None
     documents: Documents | None = None
     callback_url: str | None = None
+    charged_rows: int | None = None
 
     @model_validator(mode="after")
     def _has_one_way_to_a_version(self) -> BatchJob:
@@ -102,7 +105,7 @@ class BatchJob(BaseModel):
     @property
     def identity(self) -> str:
         """SHA-256 (first 16 hex digits) of all that decides what is written."""
-        left_out = {"callback_url", "max_rejected_rows"}
+        left_out = {"callback_url", "charged_rows", "max_rejected_rows"}
         if self.documents is None:  # a job that was begun before there were any is the same job
             left_out.add("documents")
         decisive = self.model_dump_json(exclude=left_out, by_alias=True)

@@ -43,7 +43,8 @@ def make_plan(
         now: Becomes part of every prediction id.
 
     Raises:
-        InvalidBatchJob: The input is of no known format or of several, or lacks what a version needs.
+        InvalidBatchJob: The input is of no known format or of several, or lacks what a version needs, or has more
+            rows than were charged.
         NothingToScore: It has no file or no row.
         InputUnreadable: A file is damaged.
     """
@@ -60,6 +61,7 @@ def make_plan(
     units = units_of([file for file in files if file.size], job.rows_per_file)
     if not units:
         raise NothingToScore(root.shown, "its files have no row")
+    _check_charged(job, files)
     return Plan(
         job=job,
         planned=now,
@@ -117,6 +119,16 @@ def _one_format(paths: Sequence[str], root: Location) -> FileFormat:
     if len(forms) > 1:
         raise InvalidBatchJob((FieldProblem("input", f"has files of several formats: {', '.join(forms)}"),))
     return FileFormat(forms[0])
+
+
+def _check_charged(job: BatchJob, files: Sequence[InputFile]) -> None:
+    """Whoever is charged when a batch is sent must not exchange its input afterwards."""
+    if job.charged_rows is None:
+        return
+    counted = [sum(file.group_rows) for file in files if file.group_rows is not None]
+    if sum(counted) > job.charged_rows or len(counted) < sum(file.size > 0 for file in files):
+        problem = f"is not what it was: {job.charged_rows} rows were charged when the batch was sent"
+        raise InvalidBatchJob((FieldProblem("input", problem),))
 
 
 def _check_names(layout: pa.Schema, path: str, job: BatchJob) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
@@ -12,6 +13,9 @@ from deployments.batch.job import BatchJob
 from deployments.batch.ledger import Ledger, Progress
 from deployments.batch.submission import BatchJobs, BatchState, SubmittedBatch, job_id_of
 from deployments.contracts.errors import RaygateError
+
+Charging = Callable[[BatchJob], AbstractContextManager[BatchJob]]
+"""Yields the job as it is submitted; takes back what it charged where that fails."""
 
 
 class BatchProgress(BaseModel, frozen=True):
@@ -50,7 +54,9 @@ class BatchService:
     def __init__(self, jobs: BatchJobs, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.jobs, self._now = jobs, now
 
-    def submit(self, job: BatchJob, caller: str, key: str | None, request: str) -> BatchStatus:
+    def submit(
+        self, job: BatchJob, caller: str, key: str | None, request: str, charging: Charging = nullcontext
+    ) -> BatchStatus:
         """Submit a batch once, however often it is sent with its key.
 
         Args:
@@ -58,6 +64,7 @@ class BatchService:
             caller: Who sends it.
             key: Its idempotency key, or None.
             request: As it was sent, whatever it means today.
+            charging: Charges the caller for a batch that is new; what it raises is refused before anything runs.
 
         Raises:
             InvalidBatchJob: A place is none.
@@ -72,7 +79,8 @@ class BatchService:
         places.place(job.output, "output")
         size = input_size(job)
         now = self._now()
-        batch = self.jobs.submit(job, job_id, caller, size, now, request)
+        with charging(job) as charged:
+            batch = self.jobs.submit(charged, job_id, caller, size, now, request)
         if batch.submitted != now:
             return self.status(batch)
         done = estimate.completion(now, size, self.jobs.measured(job.model))

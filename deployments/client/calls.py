@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypedDict, TypeVar
@@ -79,7 +78,7 @@ def predict(
 def feedback(
     prediction_id: str, label: Prediction | None, value: float | None, idempotency_key: str | None
 ) -> Call[FeedbackResponse]:
-    """``POST /api/v1/feedback``; the key stays the same when the call is repeated."""
+    """``POST /api/v1/feedback``; without a key the content is the key."""
     told = {"label": label, "value": value}
     document = {"prediction_id": prediction_id, **{name: item for name, item in told.items() if item is not None}}
     return Call(
@@ -87,7 +86,7 @@ def feedback(
         "/api/v1/feedback",
         FeedbackResponse.model_validate_json,
         _json(document),
-        {"idempotency-key": (idempotency_key or str(uuid.uuid4())).encode()},
+        {} if idempotency_key is None else {"idempotency-key": idempotency_key.encode()},
     )
 
 

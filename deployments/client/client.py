@@ -88,8 +88,9 @@ class Client:
             prediction_id: Of the prediction that is judged.
             label: The true label, or the true value of a regression.
             value: A business outcome, such as revenue.
-            idempotency_key: Feedback of a prediction with the same key counts once, whoever repeats it. By default
-                each call has a key of its own, which stays the same when the client repeats it.
+            idempotency_key: Feedback of a prediction with the same key counts once, whoever repeats it. Without
+                one the content is the key: the same said again counts once. Give one each where the same is meant
+                twice, such as two purchases of one value.
 
         Raises:
             ClientError: See ``deployments.client.errors``.

@@ -183,11 +183,12 @@ class RequestLog(Frozen):
 
     Attributes:
         share: Fraction of the predictions, chosen by their id; 0 writes none.
-        retention_days: After which segments are deleted by the log's job.
+        retention_days: Days after which the log's daily job deletes predictions of the endpoint's model; None
+            leaves it to the job.
     """
 
     share: float = Field(default=1.0, ge=0, le=1)
-    retention_days: int = Field(default=30, alias="retentionDays", ge=1)
+    retention_days: int | None = Field(default=None, alias="retentionDays", ge=1)
 
 
 class Limits(Frozen):

@@ -9,6 +9,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from deployments.access.access import Access
 from deployments.batch.policy import BatchPolicy
 from deployments.contracts.errors import RaygateError
 from deployments.gateway import batches, control, feedback_routes, openapi, status_routes
@@ -29,6 +30,7 @@ def build(
     batch: BatchPolicy | None = None,
     spans: Tracing | None = None,
     control_url: str = "",
+    access: Access | None = None,
 ) -> FastAPI:
     """The application behind the hot path; expects ``Guard`` to have said who is calling.
 
@@ -39,6 +41,7 @@ def build(
         batch: Rules for batches; without them none is taken.
         spans: Where requests of other protocols are traced; None: nowhere.
         control_url: Where models are reloaded; empty where that is not possible.
+        access: Counts the rows of batches; goes with ``batch``.
     """
     app = FastAPIOffline(title=openapi.TITLE, version=release, redoc_url=None, static_url=DOCUMENTATION_FILES)
     for path in PREDICT_PATHS:
@@ -50,7 +53,8 @@ def build(
 
     app.include_router(open_inference.router(scoring, release, spans or Tracing()))
     if batch is not None:
-        app.include_router(batches.router(scoring, batch))
+        assert access is not None, "batches are charged to their callers"
+        app.include_router(batches.router(scoring, batch, access))
     if control_url:
         app.include_router(control.router(control_url))
     return app

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from deployments.access.access import Access
 from deployments.access.caller import Caller
 from deployments.access.roles import Permission
+from deployments.batch import charged_rows
 from deployments.batch.errors import UnknownBatchJob
 from deployments.batch.file_format import FileFormat
 from deployments.batch.job import REJECTED_LIMIT, BatchJob, documents_of
@@ -30,6 +35,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     404: {"model": ProblemDocument, "description": "No such model, version or batch."},
     409: {"model": ProblemDocument, "description": "The Idempotency-Key was used for another batch."},
     422: {"model": ProblemDocument, "description": "The request is not valid, or there is nothing to score."},
+    429: {"model": ProblemDocument, "description": "The caller's rows of the day do not suffice."},
     503: {"model": ProblemDocument, "description": "The cluster that runs jobs does not answer."},
 }
 
@@ -57,12 +63,13 @@ class BatchRequest(BaseModel):
     max_rejected_rows: int = Field(default=REJECTED_LIMIT, ge=0)
 
 
-def router(scoring: Scoring, policy: BatchPolicy) -> APIRouter:
+def router(scoring: Scoring, policy: BatchPolicy, access: Access) -> APIRouter:
     """The routes.
 
     Args:
         scoring: Knows the endpoints and their policies.
         policy: Where callers may read and write, and where the jobs run.
+        access: Counts the rows of callers.
     """
     routes = APIRouter(tags=["batches"])
     service = BatchService(BatchJobs(policy.jobs_address, policy.python))
@@ -81,7 +88,8 @@ def router(scoring: Scoring, policy: BatchPolicy) -> APIRouter:
         if asked.callback_url is not None:
             policy.check_callback(asked.callback_url)
         job = _job(asked, scoring, caller)
-        status = service.submit(job, caller.name, idempotency_key, asked.model_dump_json())
+        charging = partial(_charged, access, caller)
+        status = service.submit(job, caller.name, idempotency_key, asked.model_dump_json(), charging)
         response.headers["location"] = f"/api/v1/batch-predict/{status.job_id}"
         return status
 
@@ -95,6 +103,27 @@ def router(scoring: Scoring, policy: BatchPolicy) -> APIRouter:
         return service.status(batch)
 
     return routes
+
+
+@contextmanager
+def _charged(access: Access, caller: Caller, job: BatchJob) -> Iterator[BatchJob]:
+    """Charge a caller that has a quota for the rows of a batch; what is not submitted after all costs nothing.
+
+    Raises:
+        QuotaExceeded: The caller's rows of the day do not suffice.
+        InvalidBatchJob: Nobody knows how many rows there are.
+        NothingToScore: There is nothing, or it cannot be read.
+    """
+    if not access.has_row_quota(caller):
+        yield job
+        return
+    rows = charged_rows.count(job.input)
+    access.spend(caller, rows)
+    try:
+        yield job.model_copy(update={"charged_rows": rows})
+    except BaseException:
+        access.give_back(caller, rows)
+        raise
 
 
 def _job(asked: BatchRequest, scoring: Scoring, caller: Caller) -> BatchJob:

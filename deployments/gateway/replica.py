@@ -71,7 +71,9 @@ class Gateway:
         whole_response.install()
         predict = PredictEndpoint(self._scoring, self._access, self._spans)
         release = metadata.version("raygate")
-        behind = app.build(self._scoring, predict, release, self._batch, self._spans, self._control_url)
+        behind = app.build(
+            self._scoring, predict, release, self._batch, self._spans, self._control_url, self._access
+        )
         documents = DocumentEndpoint(self._scoring, self._access, self._spans)
         self._application = HotPath(predict, documents, Guard(behind, self._access))
         return self._application

@@ -18,7 +18,7 @@ from deployments.prediction_log.erasure import Erasure
 from deployments.prediction_log.errors import LogCareIncomplete
 from deployments.prediction_log.layout import FEEDBACK, PREDICTIONS
 from deployments.prediction_log.personal_data import PersonalDataKeys
-from deployments.prediction_log.retention import Expiry
+from deployments.prediction_log.retention import Expiry, Keeping
 from deployments.storage.location import Location
 
 Result = TypeVar("Result")
@@ -59,24 +59,21 @@ def compact(
     return [one for one in done if one.rows]
 
 
-def expire(
-    location: Location, keep_days: float, now: datetime, each: Each = one_by_one, model: str | None = None
-) -> Expiry:
-    """Delete every partition that is older than the log is kept.
+def expire(location: Location, keeping: Keeping, now: datetime, each: Each = one_by_one) -> Expiry:
+    """Delete every partition that is older than it is kept.
 
     Args:
         location: The log.
-        keep_days: Days, above 0.
+        keeping: For how long.
         now: The present moment.
         each: How the work is spread.
-        model: Only this model's predictions; otherwise those of all models, and feedback.
 
     Raises:
-        InvalidLogQuery: The days are not above 0.
+        InvalidLogQuery: Days are not above 0.
         LogCareIncomplete: Some partitions could not be deleted; the others were.
         StorageUnreachable: The place cannot be listed.
     """
-    old = retention.expired_partitions(location, keep_days, now, model)
+    old = retention.expired_partitions(location, keeping, now)
     done = _all_of(each, partial(retention.expire, location), old)
     return Expiry(sum(one.partitions for one in done), sum(one.segments for one in done))
 

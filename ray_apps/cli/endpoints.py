@@ -146,7 +146,7 @@ def _administered(
     with (
         exclusive(Places(settings.state).lock_file, wait=True, gives_way=True),
         console.step(title) as progress,
-        audit.recorded(settings, action, subject, **detail),
+        audit.recorded(settings, action, subject, detail),
     ):
         yield progress
 

@@ -84,7 +84,7 @@ def start(
     with (
         exclusive(Places(settings.state).lock_file, wait=True),
         console.step(f"{endpoint}: {chosen}") as progress,
-        audit.recorded(settings, Action.EXPERIMENT_STARTED, f"endpoint/{endpoint}", experiment=chosen),
+        audit.recorded(settings, Action.EXPERIMENT_STARTED, f"endpoint/{endpoint}", {"experiment": chosen}),
     ):
         ExperimentControl(settings).start(endpoint, design, chosen, person.at_this_machine(), now, progress)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from ray_apps.cli import console
+from deployments.access.audit import Action
+from ray_apps.cli import audit, console
 from ray_apps.settings import Settings
 
 if TYPE_CHECKING:
     from deployments.prediction_log.personal_data import PersonalDataKeys
+    from deployments.storage.location import Location
 
 app = typer.Typer(help="The prediction log: what was asked, answered and why.", no_args_is_help=True)
 
@@ -54,9 +57,8 @@ def show(
     """Show one prediction, or the latest ones."""
     from deployments.prediction_log import reader
 
-    held = _keys(keys) if decrypt else None
     if prediction_id is not None:
-        found = reader.find(_uri(uri), prediction_id, keys=held)
+        found = _decrypted(_uri(uri), prediction_id, keys) if decrypt else reader.find(_uri(uri), prediction_id)
         if found is None:
             console.warn(f"{prediction_id} is not in the log: not written yet, not sampled, expired or erased")
             raise typer.Exit(1)
@@ -99,22 +101,38 @@ def compact(
     from deployments.storage.location import Location
     from ray_apps import prediction_log
 
-    reference = _keys_reference(keys) if reencrypt else None
-    console.say(prediction_log.compact(Location.of(_uri(uri)), datetime.now(UTC), one_by_one, reference))
+    location, now = Location.of(_uri(uri)), datetime.now(UTC)
+    if not reencrypt:
+        console.say(prediction_log.compact(location, now, one_by_one))
+        return
+    reference = _keys_reference(keys)
+    _administer(
+        Action.LOG_REENCRYPTED, location, lambda: prediction_log.compact(location, now, one_by_one, reference)
+    )
 
 
 @app.command()
 def expire(
-    days: Annotated[float, typer.Option(help="how long the log is kept")],
+    days: Annotated[
+        float | None,
+        typer.Option(help="how long the log is kept, but for endpoints that say otherwise; default 30"),
+    ] = None,
     uri: Uri = None,
     model: Annotated[str | None, typer.Option(help="only this model's predictions", show_default=False)] = None,
 ) -> None:
-    """Delete what is too old, whole hours at a time."""
+    """Delete what is too old, whole hours at a time; endpoints' retentionDays count for their models."""
     from deployments.prediction_log.care import one_by_one
     from deployments.storage.location import Location
-    from ray_apps import prediction_log
+    from ray_apps import log_retention, prediction_log
 
-    console.say(prediction_log.expire(Location.of(_uri(uri)), days, datetime.now(UTC), one_by_one, model))
+    location, now = Location.of(_uri(uri)), datetime.now(UTC)
+    keeping = log_retention.keeping(days, model, log_retention.of_stack(Settings()))
+    _administer(
+        Action.LOG_EXPIRED,
+        location,
+        lambda: prediction_log.expire(location, keeping, now, one_by_one),
+        model=model,
+    )
 
 
 @app.command()
@@ -130,7 +148,13 @@ def erase(
     from deployments.storage.location import Location
     from ray_apps import prediction_log
 
-    console.say(prediction_log.erase(Location.of(_uri(uri)), _keys(keys).pseudonyms(unit), one_by_one))
+    location = Location.of(_uri(uri))
+    # The audit keeps nothing of who it was: it would outlive what is erased.
+    _administer(
+        Action.LOG_ERASED,
+        location,
+        lambda: prediction_log.erase(location, _keys(keys).pseudonyms(unit), one_by_one),
+    )
 
 
 @app.command()
@@ -149,6 +173,21 @@ def new_key() -> None:
     from deployments.prediction_log.personal_data import new_key
 
     console.say(new_key())
+
+
+def _administer(action: Action, location: Location, work: Callable[[], str], **detail: object) -> None:
+    """Do something to a log that the audit must know of, and say what was done."""
+    with audit.recorded(Settings(), action, f"log/{location.shown}", detail) as told:
+        told["done"] = done = work()
+    console.say(done)
+
+
+def _decrypted(uri: str, prediction_id: str, keys: str | None) -> dict[str, Any] | None:
+    """A prediction with its personal data in clear; that somebody looked is in the audit, what they saw is not."""
+    from deployments.prediction_log import reader
+
+    with audit.recorded(Settings(), Action.LOG_DECRYPTED, f"prediction/{prediction_id}"):
+        return reader.find(uri, prediction_id, keys=_keys(keys))
 
 
 def _uri(given: str | None) -> str:

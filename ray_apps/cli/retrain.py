@@ -132,7 +132,7 @@ def decline(endpoint: Endpoint) -> None:
 def delete(endpoint: Endpoint) -> None:
     """Watch an endpoint no more; its runs stay in the history."""
     settings = Settings()
-    with audit.recorded(settings, Action.RETRAINING_PLANNED, f"endpoint/{endpoint}", deleted=True):
+    with audit.recorded(settings, Action.RETRAINING_PLANNED, f"endpoint/{endpoint}", {"deleted": True}):
         _journal(settings).forget(endpoint)
     console.say(f"{endpoint} is not watched any more")
 

@@ -15,7 +15,7 @@ import typer
 
 from deployments.contracts.errors import RaygateError
 from ray_apps.cli import callers_key, console, stack_report
-from ray_apps.local import first_predictions, life_cycle, mlflow_page, ray_cluster
+from ray_apps.local import first_predictions, life_cycle, mlflow_page, ray_cluster, readiness
 from ray_apps.local.lock import CommandRunning, exclusive
 from ray_apps.local.places import Places
 from ray_apps.local.run_state import Phase, RunningProcess, read_run
@@ -117,7 +117,7 @@ def _reapply(settings: Settings, file: Path | None, train: Path | None) -> None:
     if file is not None:
         from ray_apps.control import LocalControl
 
-        _apply(LocalControl(settings), file)
+        _apply(settings, LocalControl(settings), file)
     life_cycle.add_controller(settings)
     _introduce(settings, file)
 
@@ -138,22 +138,22 @@ def _serve_afresh(settings: Settings, file: Path | None) -> None:
     with console.step("Restoring what was served before") as progress:
         restored = _restore(control, progress, essential=file is None)
     if file is not None:
-        _apply(control, file)
+        _apply(settings, control, file)
     elif restored:
-        _wait_until_ready(control)
+        _wait_until_ready(settings)
     else:
         console.say("Nothing to serve yet; `raygate apply -f ENDPOINT_FILE` changes that.")
 
 
-def _apply(control: LocalControl, file: Path) -> None:
+def _apply(settings: Settings, control: LocalControl, file: Path) -> None:
     with console.step(f"Serving {file}") as progress:
         control.apply(file, progress)
-    _wait_until_ready(control, first_predictions.endpoint_and_stable(file)[0])
+    _wait_until_ready(settings, first_predictions.endpoint_and_stable(file)[0])
 
 
-def _wait_until_ready(control: LocalControl, endpoint: str | None = None) -> None:
+def _wait_until_ready(settings: Settings, endpoint: str | None = None) -> None:
     with console.step("Waiting until ready") as progress:
-        control.wait_ready(_READY_TIMEOUT_S, progress, endpoint)
+        readiness.wait_ready(settings.api_url, _READY_TIMEOUT_S, progress, endpoint)
 
 
 def _restore(control: LocalControl, progress: Callable[[str], None], essential: bool) -> bool:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from deployments import private_file
 from deployments.access import api_key, key_life
-from deployments.access.key_life import LOCAL_NAME, Actor
+from deployments.access.key_life import Actor
 from deployments.access.key_store import KeyStore
 from deployments.access.roles import Role
 
+_NAME = "local"
 RENEWED_BEFORE = timedelta(days=1)
 _ACTOR = Actor("raygate up", "command-line")
 
@@ -45,9 +46,9 @@ def ensure(store: KeyStore, file: Path, now: datetime) -> LocalKey:
         known = live.get(api_key.digest(text.encode()))
         if known is not None and known.expires - now > RENEWED_BEFORE:
             return LocalKey(text, is_new=False)
-    old = next((key for key in live.values() if key.name == LOCAL_NAME), None)
+    old = next((key for key in live.values() if key.name == _NAME), None)
     if old is None:
-        minted = key_life.create(store, LOCAL_NAME, Role.ADMIN, _ACTOR, now)
+        minted = key_life.create(store, _NAME, Role.ADMIN, _ACTOR, now)
     else:
         minted = key_life.rotate(store, old.key_id, _ACTOR, now, overlap=timedelta(0))
     private_file.write(file, f"{minted.text}\n")

@@ -115,6 +115,32 @@ def test_a_revoked_key_is_refused_after_the_next_refresh(mint, memory_store, kno
         authenticate(bearer(minted.text))
 
 
+def test_a_revoked_key_is_refused_by_a_gateway_whose_clock_is_behind_the_revokers(
+    mint, memory_store, known, authenticate, clock
+):
+    minted = mint()
+    known.refresh()
+    key_life.revoke(memory_store, minted.key_id, OPERATOR, clock.today + timedelta(seconds=0.2))
+    known.refresh()
+    clock.pass_by(seconds=1)
+    known.refresh()
+    with pytest.raises(Unauthenticated):
+        authenticate(bearer(minted.text))
+
+
+def test_a_gateway_that_began_with_its_clock_far_ahead_knows_the_keys_when_the_clock_is_right(
+    mint, known, authenticate, clock
+):
+    minted = mint()
+    clock.pass_by(days=3650)
+    known.refresh()
+    with pytest.raises(Unauthenticated):
+        authenticate(bearer(minted.text))
+    clock.pass_by(days=-3650)
+    known.refresh()
+    assert authenticate(bearer(minted.text)).name == "checkout"
+
+
 def test_while_keys_overlap_both_are_the_same_caller(mint, memory_store, known, authenticate, clock):
     old = mint("checkout")
     new = key_life.rotate(memory_store, old.key_id, OPERATOR, clock.today, overlap=timedelta(seconds=30))

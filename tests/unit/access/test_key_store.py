@@ -145,14 +145,6 @@ def test_a_key_lives_for_more_than_nothing_and_a_year_at_most(days):
         create(MemoryKeyStore(), lifetime=timedelta(days=days))
 
 
-def test_the_first_local_key_is_an_admins_and_is_made_only_where_nobody_has_a_key(store):
-    text = key_life.first_local_key(store, NOON)
-    assert text.startswith("rg_")
-    assert [(key.name, key.role) for key in store.read()] == [("local", Role.ADMIN)]
-    assert key_life.first_local_key(store, NOON + timedelta(days=29)) is None
-    assert key_life.first_local_key(store, NOON + timedelta(days=30)).startswith("rg_")
-
-
 def test_each_change_is_in_the_audit_with_who_what_and_when(uri):
     opened = open_store(uri, create=True)
     old = create(opened.keys)

@@ -16,6 +16,14 @@ LIMITS = CallLimits.model_validate(
         "callers": {"batch": {"requestsPerSecond": 1, "burst": 2, "rowsPerDay": 10}},
     }
 )
+LIMITS_BY_ROLE = CallLimits.model_validate(
+    {
+        "roles": {
+            "predictor": {"requestsPerSecond": 10, "burst": 20},
+            "viewer": {"requestsPerSecond": 1, "burst": 2},
+        }
+    }
+)
 
 
 def caller(name="checkout", role=Role.PREDICTOR):
@@ -63,6 +71,22 @@ def test_a_refusal_says_when_the_next_request_passes():
         rates.take(caller("batch"), 100.25)
     assert refused.value.retry_after_seconds == pytest.approx(0.75)
     rates.take(caller("batch"), 101.0)
+
+
+def test_the_limit_of_the_present_credential_counts_not_that_of_the_first():
+    rates = RateLimits(LIMITS_BY_ROLE)
+    assert taken(rates, caller(role=Role.PREDICTOR), clock=100.0) == 20
+    assert taken(rates, caller(role=Role.VIEWER), clock=200.0) == 2
+    assert taken(rates, caller(role=Role.OPERATOR), clock=200.0) == 1000
+    assert taken(rates, caller(role=Role.PREDICTOR), clock=300.0) == 20
+
+
+def test_two_credentials_by_turns_get_a_caller_no_more_than_the_larger_limit():
+    rates, passed = RateLimits(LIMITS_BY_ROLE), 0
+    for step in range(1000):
+        role = Role.PREDICTOR if step % 2 else Role.VIEWER
+        passed += taken(rates, caller(role=role), clock=100.0 + step / 1000)
+    assert 20 <= passed <= 20 + 10
 
 
 def test_callers_do_not_take_from_each_other():

@@ -3,13 +3,17 @@
 import json
 from types import SimpleNamespace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from ray_jobs_server import RayJobsServer
 from starlette.testclient import TestClient
 
+from deployments.access.access import Access, Everybody
 from deployments.access.caller import Caller
+from deployments.access.policy import CallLimits
 from deployments.access.roles import Role
 from deployments.batch.job import BatchJob
 from deployments.batch.ledger import Ledger, Progress, State
@@ -49,7 +53,7 @@ class Scoring:
 class Api:
     """The routes as callers of several roles see them."""
 
-    def __init__(self, folder, ray):
+    def __init__(self, folder, ray, quota=False):
         self.folder, self.ray, self.scoring = folder, ray, Scoring()
         (folder / "in").mkdir()
         (folder / "in" / "rows.csv").write_text("a\n1\n")
@@ -60,7 +64,9 @@ class Api:
             callback_secret="env:SECRET",
         )
         app = FastAPI()
-        app.include_router(batches.router(self.scoring, policy))
+        limits = CallLimits.model_validate({"callers": {"shop": {"rowsPerDay": 200}}} if quota else {})
+        self.access = Access(Everybody(), limits)
+        app.include_router(batches.router(self.scoring, policy, self.access))
 
         @app.exception_handler(RaygateError)
         async def told(request, error):
@@ -92,11 +98,78 @@ class Api:
 
 
 @pytest.fixture
-def api(tmp_path):
-    ray = RayJobsServer()
-    yield Api(tmp_path, ray)
-    ray.shutdown()
-    ray.server_close()
+def ray():
+    server = RayJobsServer()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def api(tmp_path, ray):
+    return Api(tmp_path, ray)
+
+
+@pytest.fixture
+def limited(tmp_path, ray):
+    """The routes for callers of whom one, the shop, may have 200 rows predicted a day."""
+    return Api(tmp_path, ray, quota=True)
+
+
+def parquet(api, name, rows):
+    """A folder of two parquet files; its input field."""
+    (api.folder / name).mkdir()
+    for number in range(2):
+        part = rows // 2 + number * (rows % 2)
+        pq.write_table(pa.table({"a": range(part)}), api.folder / name / f"{number}.parquet")
+    return {"input_file": str(api.folder / name), "output_file": str(api.folder / f"{name}-out")}
+
+
+def test_the_rows_of_a_batch_are_charged_to_its_callers_quota(limited):
+    assert limited.submit(**parquet(limited, "first", 150)).status_code == 202
+    refused = limited.submit(**parquet(limited, "second", 51))
+    assert (refused.status_code, refused.json()["code"]) == (429, "QUOTA_EXCEEDED")
+    assert "50 are left" in refused.json()["details"]
+    assert limited.ray.submissions == 1
+    assert limited.submit(**parquet(limited, "third", 50)).status_code == 202
+
+
+def test_a_batch_that_is_sent_again_with_its_key_is_charged_once(limited):
+    places = parquet(limited, "first", 150)
+    sent = [limited.submit(key="monday", **places) for _ in range(3)]
+    assert {answer.status_code for answer in sent} == {202}
+    assert limited.ray.submissions == 1
+
+
+def test_a_batch_that_could_not_be_submitted_costs_nothing(limited):
+    limited.ray.shutdown()
+    limited.ray.server_close()
+    places = parquet(limited, "first", 150)
+    assert [limited.submit(**places).json()["code"] for _ in range(3)] == ["JOBS_UNAVAILABLE"] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("rows.csv", b"a\n1\n", id="csv"),
+        pytest.param("rows.jsonl", b'{"a": 1}', id="json-lines"),
+        pytest.param("rows.parquet", b"PAR1", id="damaged-parquet"),
+    ],
+)
+def test_rows_that_nobody_knows_are_refused_to_who_has_a_quota_and_to_nobody_else(limited, name, content):
+    (limited.folder / "in" / "rows.csv").unlink()
+    (limited.folder / "in" / name).write_bytes(content)
+    refused = limited.submit()
+    assert (refused.status_code, refused.json()["code"]) == (422, "VALIDATION_ERROR")
+    assert f"{name}" in refused.json()["details"]
+    assert "sends parquet" in refused.json()["details"]
+    assert limited.submit("bank:predictor").status_code == 202
+
+
+def test_a_job_knows_what_was_charged_for_it(limited):
+    charged = limited.submit(**parquet(limited, "first", 150)).json()["job_id"]
+    free = limited.submit("bank:predictor").json()["job_id"]
+    assert (limited.job(charged).charged_rows, limited.job(free).charged_rows) == (150, None)
 
 
 def test_a_batch_is_taken_with_an_estimate_and_a_place_to_ask(api):

@@ -232,6 +232,21 @@ def test_a_file_that_changes_under_the_job_is_noticed(scenario):
     assert not list((scenario.folder / "out").glob("*part*"))
 
 
+@pytest.mark.parametrize("name", ["more.parquet", "more.csv"])
+def test_an_input_that_grew_after_its_rows_were_charged_is_not_scored(scenario, name):
+    scenario.put("rows.parquet", scenario.table(100))
+    assert scenario.run(charged_rows=100).rows == 100
+    (scenario.folder / "in" / "rows.parquet").unlink(missing_ok=True)
+    table = scenario.table(150)
+    if name.endswith("csv"):
+        scenario.text(name, written(table, "csv"))
+    else:
+        scenario.put(name, table)
+    with pytest.raises(InvalidBatchJob, match="100 rows were charged"):
+        scenario.run(charged_rows=100, output=str(scenario.folder / "later"))
+    assert not (scenario.folder / "later").exists()
+
+
 class TestAnInterruptedJob:
     @pytest.fixture(autouse=True)
     def small_units(self, monkeypatch):

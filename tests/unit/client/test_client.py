@@ -162,13 +162,14 @@ def test_a_single_attempt_can_be_asked_for(ask, script):
         ask(server, "predict", "credit-risk", ROW, settings={"retries": RetryPolicy(attempts=1)})
 
 
-def test_feedback_keeps_its_idempotency_key_over_retries(ask, script):
+@pytest.mark.parametrize("key", [pytest.param(None, id="content-is-the-key"), pytest.param("k1", id="given-key")])
+def test_feedback_is_the_same_message_over_retries(ask, script, key):
     server = script(httpx.ReadError("reset"), answered(BUSY, 503), answered(RECEIPT))
-    assert ask(server, "feedback", "p1", "good", 12.5).feedback_id == "f1"
-    keys = {request.headers["idempotency-key"] for request in server.requests}
-    assert len(server.requests) == 3
-    assert len(keys) == 1
-    assert sent(server.requests[0]) == {"prediction_id": "p1", "label": "good", "value": 12.5}
+    assert ask(server, "feedback", "p1", "good", 12.5, idempotency_key=key).feedback_id == "f1"
+    assert [request.headers.get("idempotency-key") for request in server.requests] == [key] * 3
+    assert [sent(request) for request in server.requests] == [
+        {"prediction_id": "p1", "label": "good", "value": 12.5}
+    ] * 3
 
 
 def test_a_false_label_is_a_label_and_a_given_key_is_used(ask, script):

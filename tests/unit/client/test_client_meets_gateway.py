@@ -104,6 +104,15 @@ def test_feedback_with_one_key_is_taken_once(converse):
     assert converse(tell) == ["recorded", "duplicate", "recorded"]
 
 
+def test_feedback_without_a_key_counts_once_however_often_the_same_is_sent(converse):
+    async def tell(client):
+        answer = await client.predict("credit-risk", ROW)
+        told = [("bad", None), ("bad", None), ("bad", 12.5)]
+        return [(await client.feedback(answer.prediction_id, *one)).status for one in told]
+
+    assert converse(tell) == ["recorded", "duplicate", "recorded"]
+
+
 def test_what_is_wrong_with_a_row_is_told_by_name(converse):
     with pytest.raises(raygate.RequestRefused, match=r"features\.Age: is required"):
         converse(lambda client: client.predict("credit-risk", {"Income": 1}))

@@ -1,24 +1,36 @@
 import os
 import pickle
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import cloudpickle
+import httpx
 import pytest
+from fastapi import FastAPI
 from logged_requests import NOON, request
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from deployments.access.audit import Action, Outcome
+from deployments.access.stores import open_store
+from deployments.contracts import endpoint
 from deployments.contracts.errors import RaygateError
 from deployments.prediction_log import care, errors
 from deployments.prediction_log.errors import LogCareIncomplete
 from deployments.prediction_log.personal_data import PersonalDataKeys, new_key
 from deployments.prediction_log.reader import files, read
+from deployments.prediction_log.retention import Keeping
 from deployments.prediction_log.writer import PredictionLog
+from deployments.rollout import policy
+from deployments.rollout.endpoint_store import EndpointStore, WantedEndpoint
 from deployments.storage.location import Location
+from ray_apps import endpoints_api
 from ray_apps import prediction_log as job
 from ray_apps.cli import console
 from ray_apps.cli.prediction_log import app
 from ray_apps.local.lock import CommandRunning
+from ray_apps.settings import Settings
 
 LATER = datetime.fromtimestamp(NOON, UTC) + timedelta(days=2)
 
@@ -31,8 +43,9 @@ def keys(monkeypatch):
 
 
 @pytest.fixture
-def log(root, keys, monkeypatch):
+def log(root, keys, monkeypatch, tmp_path):
     """A log of three gateways and two hours, which the commands use."""
+    monkeypatch.setenv("RAYGATE_STATE_DIRECTORY", str(tmp_path / "state"))
     monkeypatch.setenv("RAYGATE_LOG_URI", root)
     monkeypatch.setattr(console.out, "width", 200)
     for number in range(3):
@@ -68,7 +81,7 @@ def test_work_can_be_sent_to_other_processes(log, keys):
     place = Location.of(log)
     assert len(care.compact(place, LATER, far_away, "env:LOG_KEYS")) == 2
     assert care.erase(place, keys.pseudonyms("alice"), far_away).predictions == 3
-    assert care.expire(place, 1, LATER, far_away).partitions == 2
+    assert care.expire(place, Keeping(1), LATER, far_away).partitions == 2
     assert read(log).num_rows == 0
 
 
@@ -146,6 +159,121 @@ def test_the_latest_predictions_are_shown(root, keys, log):
     assert [request(number, began=now + number - 10).prediction_ids[0] in output for number in range(3)] == [
         False, True, True,
     ]  # fmt: skip
+
+
+@pytest.fixture
+def audited(log):
+    """The audit of the commands' state directory, the oldest event first."""
+
+    def events():
+        store = open_store(Settings().key_store, create=True)
+        return [(event.action, event.subject, event.outcome, event.detail) for event in store.audit.latest(9)][
+            ::-1
+        ]
+
+    return events
+
+
+def test_an_erasure_is_in_the_audit_without_the_person(log, keys, audited):
+    run("erase", typed="alice\n")
+    assert audited() == [
+        (
+            Action.LOG_ERASED,
+            f"log/{log}",
+            Outcome.DONE,
+            {"done": "3 predictions and 0 feedback records are erased"},
+        )
+    ]
+
+
+def test_an_erasure_that_failed_is_in_the_audit_with_the_reason(log, audited, monkeypatch):
+    monkeypatch.setenv("LOG_KEYS", "no key")
+    assert CliRunner().invoke(app, ["erase"], input="alice\n").exit_code != 0
+    ((action, _, outcome, detail),) = audited()
+    assert (action, outcome) == (Action.LOG_ERASED, Outcome.FAILED)
+    assert detail["reason"]
+
+
+def test_who_looks_at_personal_data_is_in_the_audit_and_who_looks_at_pseudonyms_is_not(log, audited):
+    known = request(1).prediction_ids[0]
+    run("show", known)
+    run("compact")
+    assert audited() == []
+    run("show", known, "--decrypt")
+    run("compact", "--reencrypt")
+    run("expire", "--days", "30", "--model", "churn")
+    assert [(action, subject) for action, subject, _, _ in audited()] == [
+        (Action.LOG_DECRYPTED, f"prediction/{known}"),
+        (Action.LOG_REENCRYPTED, f"log/{log}"),
+        (Action.LOG_EXPIRED, f"log/{log}"),
+    ]
+
+
+def test_an_erasure_by_a_job_is_in_the_audit_that_the_job_knows(log, keys, audited, monkeypatch, tmp_path):
+    monkeypatch.setattr(job, "on_ray", care.one_by_one)
+    monkeypatch.setenv("RAYGATE_ACCESS_STORE", f"sqlite:///{tmp_path / 'audit.db'}")
+    erasure = [argument for one in keys.pseudonyms("alice") for argument in ("--pseudonym", one)]
+    assert job.main(["erase", "--uri", log, *erasure]) == 0
+    assert [(action, subject) for action, subject, _, _ in audited()] == [(Action.LOG_ERASED, f"log/{log}")]
+
+
+ENDPOINT = """
+apiVersion: raygate.io/v1alpha1
+kind: ModelEndpoint
+metadata: {name: credit-risk}
+spec:
+  model: credit_risk
+  versions: [{version: 1.0.0, role: stable}]
+  traffic: {split: {stable: 100}}
+  requestLog: {retentionDays: 3650}
+"""
+
+
+@pytest.fixture
+def wanted(audited):
+    """An endpoint that keeps its log for ten years, in the commands' state directory."""
+    document = endpoint.parse(ENDPOINT, "endpoint.yaml")
+    wanted = WantedEndpoint(document, 1, policy.from_document(document, 1, None))
+    EndpointStore(Settings().control_database).decide(wanted, "apply", {}, LATER)
+    return wanted
+
+
+def test_what_an_endpoint_keeps_longer_stays_when_the_log_is_expired(log, wanted):
+    assert "0 partitions with 0 segments are gone; kept for 30 days (credit_risk 3650)" in run("expire").output
+    assert read(log).num_rows == 6
+    assert "2 partitions" in run("expire", "--days", "30", "--model", "credit_risk").output, (
+        "days of one model count"
+    )
+    assert read(log).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "gone"), [pytest.param(200, 0, id="answers"), pytest.param(403, None, id="does-not-let-it-in")]
+)
+def test_the_job_asks_the_controller_how_long_endpoints_keep_and_deletes_nothing_without_an_answer(
+    log, wanted, monkeypatch, capsys, status, gone
+):
+    def controller(asked):
+        assert asked.headers["authorization"] == "Bearer a-viewers"
+        assert asked.url == "http://controller:8001/api/v1/admin/endpoints"
+        api = FastAPI()
+        api.include_router(endpoints_api.reading(lambda: {"credit-risk": wanted}))
+        told = TestClient(api).get(asked.url.path)
+        return httpx.Response(status, json=told.json())
+
+    monkeypatch.setenv("RAYGATE_API_KEY", "a-viewers")
+    monkeypatch.setattr(job, "on_ray", care.one_by_one)
+    monkeypatch.setattr(
+        job.log_retention,
+        "of_controller",
+        partial(job.log_retention.of_controller, transport=httpx.MockTransport(controller)),
+    )
+    ended = job.main(["expire", "--uri", log, "--controller", "http://controller:8001"])
+    assert ended == (1 if gone is None else 0)
+    assert (
+        "the controller at http://controller:8001" if gone is None else "0 partitions"
+    ) in capsys.readouterr().err
+    assert read(log).num_rows == 6
 
 
 def test_expire_from_the_command_line(log):

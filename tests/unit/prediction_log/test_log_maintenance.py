@@ -16,6 +16,7 @@ from deployments.prediction_log.gaps import GatewayGaps, missing
 from deployments.prediction_log.labels import read_feedback
 from deployments.prediction_log.personal_data import PersonalDataKeys, new_key
 from deployments.prediction_log.reader import consistently, files, read, tables_of
+from deployments.prediction_log.retention import Keeping
 from deployments.prediction_log.segment import SegmentNote
 from deployments.prediction_log.writer import PredictionLog
 from deployments.storage.location import Location
@@ -202,20 +203,39 @@ def test_partitions_leave_when_they_are_older_than_the_log_is_kept(root):
     write(root, request(1), request(2, began=NOON + day), request(3, model="churn"), feedback(1))
     place = Location.of(root)
     now = NOON_UTC + timedelta(days=1, hours=1)
-    old = retention.expired_partitions(place, 1, now, model="credit_risk")
+    old = retention.expired_partitions(place, Keeping(1, model="credit_risk"), now)
     assert old == [HOUR]
     assert retention.expire(place, HOUR).segments == 1
     assert sorted(read(root)["feature.Income"].to_pylist()) == [2, 3]
     assert not Path(root, HOUR).parent.exists(), "no empty directories stay"
     assert (
-        len(retention.expired_partitions(place, 1, NOON_UTC + timedelta(days=40))) == len(partitions(place)) == 3
+        len(retention.expired_partitions(place, Keeping(1), NOON_UTC + timedelta(days=40)))
+        == len(partitions(place))
+        == 3
     )
+
+
+@pytest.mark.parametrize(
+    ("of_models", "models"),
+    [
+        pytest.param({}, ["", "churn", "credit_risk"], id="all-alike"),
+        pytest.param({"credit_risk": 1}, ["", "churn", "credit_risk"], id="one-shorter"),
+        pytest.param({"credit_risk": 90}, ["churn"], id="one-longer-and-its-feedback-with-it"),
+    ],
+)
+def test_a_model_is_kept_as_long_as_its_endpoint_says_and_feedback_as_the_longest(root, of_models, models):
+    write(root, request(1), request(2, model="churn"), feedback(1))
+    place = Location.of(root)
+    old = retention.expired_partitions(place, Keeping(30, of_models), NOON_UTC + timedelta(days=40))
+    assert sorted(partitions(place)[directory][0].model for directory in old) == models
+    soon = retention.expired_partitions(place, Keeping(30, of_models), NOON_UTC + timedelta(days=3))
+    assert len(soon) == (1 if 1 in of_models.values() else 0)
 
 
 @pytest.mark.parametrize("days", [0, -1, float("nan")])
 def test_days_to_keep_must_be_above_zero(root, days):
     with pytest.raises(InvalidLogQuery, match="days"):
-        retention.expired_partitions(Location.of(root), days, NOON_UTC)
+        retention.expired_partitions(Location.of(root), Keeping(days), NOON_UTC)
 
 
 def test_expiry_that_was_killed_brings_nothing_back(root):

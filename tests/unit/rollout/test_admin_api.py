@@ -2,19 +2,15 @@
 
 import httpx
 import pytest
-from admin_doubles import ByName, Recorder
+from admin_doubles import ByName, MemoryControl, Recorder
 from prometheus_client.parser import text_string_to_metric_families
 from rollout_examples import NAME, World, wanted_endpoint
 
 from deployments.access.access import Access
-from deployments.contracts.errors import UnknownEndpoint
 from deployments.contracts.verdict import Finding, Outcome, Verdict
-from deployments.rollout import endpoint_difference, policy
-from deployments.rollout.endpoint_store import WantedEndpoint
 from deployments.rollout.rollout_store import Change
 from deployments.rollout.state import Phase
 from ray_apps.admin_api import guarded
-from ray_apps.control import Difference
 
 PATH = f"/api/v1/admin/endpoints/{NAME}/rollout"
 APPROVAL_FIRST = "steps: [{pause: approval}, {weight: 10}]"
@@ -28,34 +24,6 @@ def audit():
 @pytest.fixture
 def world():
     return World.with_plan(APPROVAL_FIRST)
-
-
-class MemoryControl:
-    """Endpoints that are in force at once."""
-
-    def __init__(self, store):
-        self.store = store
-
-    def wanted(self):
-        return self.store.endpoints()
-
-    def difference(self, document, source):
-        before = self.wanted().get(document.name)
-        after = WantedEndpoint(document, 2, policy.from_document(document, 2, before and before.policy))
-        return Difference(endpoint_difference.in_words(before, after), {"raygate-gateway": "- a\n+ b"}, ())
-
-    def apply_document(self, document, source):
-        self.store.wanted[document.name] = WantedEndpoint(document, 2, policy.from_document(document, 2))
-
-    def set_traffic(self, name, weights):
-        known = self.wanted()
-        if name not in known:
-            raise UnknownEndpoint(name, tuple(known))
-        made = policy.with_weights(known[name].policy, weights, 3)
-        self.store.wanted[name] = WantedEndpoint(known[name].document, 1, made)
-
-    def delete(self, name):
-        del self.store.wanted[name]
 
 
 @pytest.fixture
