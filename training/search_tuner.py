@@ -40,7 +40,6 @@ def tuner(trainable: Any, search: Search, subject: Subject, state: Path, mode: s
             search_alg=_algorithm(search, mode),
             scheduler=_scheduler(search, subject, mode),
             num_samples=1 if search.algorithm == "grid" else search.trials,
-            max_concurrent_trials=search.at_once,
             reuse_actors=True,  # a new process a trial would spend most of its time on imports
         ),
         run_config=tune.RunConfig(
@@ -86,18 +85,21 @@ def _domain(search: Search, item: Range) -> Any:
 
 
 def _algorithm(search: Search, mode: str) -> Any:
+    """What proposes trials, no more than run at once: grid and random search ignore the bound of a TuneConfig."""
     from ray.tune.search import BasicVariantGenerator
 
     if search.algorithm != "optuna":
-        return BasicVariantGenerator(random_state=search.seed)
+        return BasicVariantGenerator(max_concurrent=search.at_once, random_state=search.seed)
     import optuna
+    from ray.tune.search import ConcurrencyLimiter
     from ray.tune.search.optuna import OptunaSearch
 
     from training.search_order import ResultsInOrder
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = OptunaSearch(metric=BEST, mode=mode, seed=search.seed)
-    return ResultsInOrder(sampler, lag=PROPOSED_AHEAD * search.at_once)
+    in_order = ResultsInOrder(sampler, lag=PROPOSED_AHEAD * search.at_once)
+    return ConcurrencyLimiter(in_order, max_concurrent=search.at_once)
 
 
 def _scheduler(search: Search, subject: Subject, mode: str) -> Any:
