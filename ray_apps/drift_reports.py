@@ -23,8 +23,8 @@ from monitoring.drift.limits import DriftLimits, Level
 FOLDER = "drift-reports"
 PAUSE = timedelta(hours=6)
 """From one report on a version to the next."""
-AGAIN_AFTER = timedelta(minutes=15)
-"""One that could not be made is tried again: rows come late into the log."""
+AGAIN_AFTER = timedelta(minutes=1)
+"""One that could not be made is tried again: the first rows come half a minute late into the log."""
 HOURS = 24.0
 """How far a report looks back."""
 KEPT = 20

@@ -62,7 +62,7 @@ def _log_trials(client: Any, experiment: str, parent: str, package: ModelPackage
         name = f"{_name(package)} trial {position}"
         run = client.create_run(experiment, run_name=name, tags={MLFLOW_PARENT_RUN_ID: parent})
         parameters = [Param(key, str(value)) for key, value in trial.parameters.items()]
-        counted = {"rounds": trial.rounds} if trial.rounds else {}
+        counted = {"rounds": float(trial.rounds)} if trial.rounds else {}
         figures = {} if trial.metric is None else {trial.metric_name: trial.metric, **counted}
         reached = [Metric(metric, figure, run.info.start_time, 0) for metric, figure in figures.items()]
         client.log_batch(run.info.run_id, metrics=reached, params=parameters)
