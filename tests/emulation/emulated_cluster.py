@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -126,10 +129,29 @@ class EmulatedCluster:
         states = [each["state"] for one in application["deployments"].values() for each in one["replicas"]]
         return states.count("RUNNING") == wanted == len(states) == len(self.replicas(application["name"]))
 
+    def submit(self, *command: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
+        """``ray job submit`` from outside of the cluster, until the job has ended.
+
+        Args:
+            command: What the job runs.
+            token: Ray's; None sends none.
+        """
+        own = (
+            {"RAY_AUTH_MODE": "disabled"} if token is None else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+        )
+        submit = [str(Path(sys.executable).with_name("ray")), "job", "submit", "--address", self._dashboard_url]
+        return subprocess.run(
+            [*submit, "--", *command], env={**os.environ, **own}, capture_output=True, text=True, check=False
+        )
+
+    @property
+    def _dashboard_url(self) -> str:
+        """Where the head is, or was."""
+        return f"http://{self.operator.head_address}:8265"
+
     @property
     def _applications_url(self) -> str:
-        """Where the head is, or was."""
-        return f"http://{self.operator.head_address}:8265/api/serve/applications/"
+        return f"{self._dashboard_url}/api/serve/applications/"
 
 
 def takes_callers(worker: Pod) -> bool:

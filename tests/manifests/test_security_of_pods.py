@@ -129,14 +129,16 @@ def test_the_controller_may_do_what_it_does_and_nothing_else(environment):
     assert granted == CONTROLLER_ASKS
 
 
-def test_whoever_deploys_may_apply_everything_that_is_not_an_administrators_and_nothing_else(environment):
+def test_whoever_deploys_may_apply_everything_that_is_not_an_administrators_and_nothing_else(
+    environment, kustomize
+):
     role = role_of(environment, "raygate-deployer")
     allowed = {
         (group, kind) for rule in role["rules"] for group in rule["apiGroups"] for kind in rule["resources"]
     }
     administrators = {"Namespace", "ResourceQuota", "Role", "RoleBinding"}
-    needed = set()
-    for document in environment:
+    needed, schedules = set(), ("kuberay/schedules/retraining", "kuberay/schedules/batch-scoring")
+    for document in [*environment, *(each for schedule in schedules for each in kustomize(schedule))]:
         group, _, _ = document["apiVersion"].rpartition("/")
         if document["kind"] not in administrators:
             plural = document["kind"].lower()
