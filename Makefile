@@ -6,8 +6,6 @@ UV_VERSION := 0.13.8
 INSTALLED := .venv/.installed
 TORCH := .venv-torch
 FEAST := .venv-feast
-# Where people read this repository in a browser: the runbooks of alerts are below it.
-REPOSITORY_URL ?= https://git.example.com/raygate/blob/main/
 AIRFLOW := .venv-airflow
 
 .DEFAULT_GOAL := help
@@ -120,9 +118,10 @@ lock: install ## Pin the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --no-header --upgrade --python-version 3.11 pyproject.toml --extra feast --extra delta --group test-feast -o requirements-feast.lock
 	$(BIN)/uv pip compile --quiet --no-header --upgrade --python-version 3.11 --group test-airflow -o requirements-airflow.lock
 
+# REPOSITORY_URL: where people read this repository in a browser; the runbooks of alerts are below it.
 manifests: install ## Write anew what is made from code: the CRD of ModelEndpoint, the alert rules
 	$(BIN)/raygate crd > k8s/cluster/modelendpoint.customresourcedefinition.yaml
-	$(BIN)/python -m monitoring.prometheus_rule --repository-url $(REPOSITORY_URL) > k8s/components/monitoring/raygate.prometheusrule.yaml
+	$(BIN)/python -m monitoring.prometheus_rule $(if $(REPOSITORY_URL),--repository-url $(REPOSITORY_URL)) > k8s/components/monitoring/raygate.prometheusrule.yaml
 
 clean: ## Remove what was built, trained and logged
 	rm -rf .venv .venv-torch .venv-feast .venv-airflow .raygate .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -66,10 +66,6 @@ class DriftExporter(Collector):
     def __init__(self, judged: Callable[[], Judged], environment: str, features: int = FEATURES) -> None:
         self._judged, self._environment, self._features = judged, environment, features
 
-    def describe(self) -> Iterator[Metric]:
-        """Nothing up front: registering must not collect."""
-        return iter(())
-
     def collect(self) -> Iterator[Metric]:
         """Every series, from one judgement."""
         versions = busiest(self._judged(), lambda drift: drift.rows, self._environment)

@@ -59,10 +59,6 @@ class WindowExporter(Collector):
         registry.register(self)
         return registry
 
-    def describe(self) -> Iterator[Metric]:
-        """Nothing up front: registering must not collect."""
-        return iter(())
-
     def collect(self) -> Iterator[Metric]:
         """Every series, from one state of the window."""
         window, now = self._window(), self._clock()

@@ -48,10 +48,6 @@ class QualityExporter(Collector):
     def __init__(self, watch: QualityWatch, environment: str) -> None:
         self._watch, self._environment = watch, environment
 
-    def describe(self) -> Iterator[Metric]:
-        """Nothing up front: registering must not collect."""
-        return iter(())
-
     def collect(self) -> Iterator[Metric]:
         """Every series, from one look."""
         versions = busiest(self._watch.judged, lambda quality: quality.labelled, self._environment)

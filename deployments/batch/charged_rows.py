@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import fs
 
-from deployments.batch import file_format, places
-from deployments.batch.errors import InvalidBatchJob
+from deployments.batch import file_format, parquet_footer, places
+from deployments.batch.errors import InputUnreadable, InvalidBatchJob
 from deployments.batch.file_format import FileFormat
 from deployments.contracts.errors import FieldProblem
 from deployments.storage.location import Location
@@ -43,9 +41,9 @@ def _rows(root: Location, info: fs.FileInfo) -> int:
     if info.size == 0:
         return 0
     try:
-        return int(pq.read_metadata(info.path, filesystem=root.filesystem).num_rows)
-    except (OSError, pa.ArrowException) as error:
-        raise _not_known(f"{places.relative(root, info.path)}: {str(error).partition(chr(10))[0]}") from error
+        return sum(parquet_footer.group_rows(root, places.relative(root, info.path)))
+    except InputUnreadable as error:
+        raise _not_known(f"{error.file}: {error.reason.partition(chr(10))[0]}") from error
 
 
 def _not_known(reason: str) -> InvalidBatchJob:

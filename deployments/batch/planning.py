@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import fs
 
-from deployments.batch import file_format, places
-from deployments.batch.errors import InputUnreadable, InvalidBatchJob, NothingToScore
+from deployments.batch import file_format, parquet_footer, places
+from deployments.batch.errors import InvalidBatchJob, NothingToScore
 from deployments.batch.file_format import Family, FileFormat
 from deployments.batch.input_rows import layout_of
 from deployments.batch.job import BatchJob
@@ -101,7 +100,7 @@ def _look(
         path=path,
         size=info.size,
         modified=modified,
-        group_rows=_group_rows(root, path) if form is FileFormat.PARQUET else None,
+        group_rows=parquet_footer.group_rows(root, path) if form is FileFormat.PARQUET else None,
         layout=hashlib.blake2b(str(layout.remove_metadata()).encode(), digest_size=8).hexdigest(),
     )
 
@@ -147,11 +146,3 @@ def _check_names(layout: pa.Schema, path: str, job: BatchJob) -> None:
         problems.append(FieldProblem("partition_by", f"{path} has no column {job.partition_by!r}"))
     if problems:
         raise InvalidBatchJob(tuple(problems))
-
-
-def _group_rows(root: Location, path: str) -> tuple[int, ...]:
-    try:
-        metadata = pq.read_metadata(root.full(path), filesystem=root.filesystem)
-    except (OSError, pa.ArrowException) as error:
-        raise InputUnreadable(path, str(error)) from error
-    return tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))

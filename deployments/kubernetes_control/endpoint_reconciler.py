@@ -177,7 +177,7 @@ class EndpointReconciler:
         pools = self._pools_of(document, made)
         if is_new:
             admission.check_approved(made, self._models.risk_of, self._store.history(document.name))
-        if not is_new and self._is_in_force(resource, wanted[document.name]) and not self._differs(wanted, pools):
+        if not is_new and self._is_in_force(resource, wanted, pools):
             attempt.not_before = attempt.since = self._clock() + CHECK_AGAIN_AFTER
             return
         attempt.pools = capacity.proved(pools, before.policy if before else None)
@@ -194,20 +194,17 @@ class EndpointReconciler:
         self._switch(self._store.endpoints(), pools)
         self._store.report(resource, reports.in_force())
 
-    def _is_in_force(self, resource: Resource, wanted: WantedEndpoint) -> bool:
-        """Whether the cluster was told, and the status says so; a rollout's weights are the rollout's part."""
-        policy = wanted.policy
-        if wanted.document.name in capacity.waiting(self._store.rollouts()):
-            policy = policy.model_copy(update={"policy_epoch": 1})  # any that the gateways were told of
+    def _is_in_force(self, resource: Resource, wanted: Mapping[str, WantedEndpoint], pools: list[Pool]) -> bool:
+        """Whether the status says so, and Serve was asked for just this.
+
+        A controller of other settings, or somebody by hand, may have asked for something else.
+        """
         ready = endpoint_resource.condition_of(resource, Type.READY)
         generation = endpoint_resource.generation_of(resource)
-        is_told = ready.get("status") == "True" and ready["observedGeneration"] == generation
-        return is_told and self._applier.serves(policy)
-
-    def _differs(self, wanted: Mapping[str, WantedEndpoint], pools: list[Pool]) -> bool:
-        """Whether Serve was asked for something else, by a controller of other settings or by hand."""
+        if ready.get("status") != "True" or ready["observedGeneration"] != generation:
+            return False
         gateway = GatewayConfig(endpoints=tuple(endpoint.policy for endpoint in wanted.values()))
-        return bool(self._applier.drift(pools, gateway))
+        return not self._applier.drift(pools, gateway)
 
     def _policy_of(self, document: ModelEndpoint, before: WantedEndpoint | None) -> TrafficPolicy:
         return policy.from_document(document, self._store.last_epoch() + 1, before.policy if before else None)

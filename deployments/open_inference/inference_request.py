@@ -79,9 +79,7 @@ def _parse(text: bytes) -> dict[str, Any]:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         try:
-            document = lenient_json.loads(
-                text
-            )  # knows NaN, which clients of the protocol write for a missing number
+            document = lenient_json.loads(text)  # clients of the protocol write NaN for a missing number
         except UnicodeEncodeError:
             raise MalformedRequest(
                 "the request has a text that is not Unicode: half of a surrogate pair"

@@ -204,17 +204,6 @@ class Applier:
         if dark:
             raise TrafficNotApplied(f"no traffic can go to {', '.join(dark)}: no replica of the pool is running")
 
-    def serves(self, policy: TrafficPolicy) -> bool:
-        """Whether the gateways have been told of a policy, or of a newer one, and its pools are asked for.
-
-        Raises:
-            TrafficNotApplied: The cluster cannot be asked.
-        """
-        state = self._target.state()
-        told = state.policies.get(policy.endpoint, {"policy_epoch": 0})
-        pools = _named(GatewayConfig(endpoints=(policy,)))
-        return bool(told["policy_epoch"] >= policy.policy_epoch) and pools <= state.applications.keys()
-
     def served_endpoints(self) -> set[str]:
         """Names of the endpoints that the gateways have been told of.
 

@@ -33,10 +33,6 @@ class RolloutSeries(Collector):
         registry.register(self)
         return registry
 
-    def describe(self) -> Iterator[Metric]:
-        """Nothing up front: registering must not collect."""
-        return iter(())
-
     def collect(self) -> Iterator[Metric]:
         """Every series, from one state of the store.
 

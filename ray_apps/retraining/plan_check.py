@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import get_args
 
 from deployments.contracts import duration
 from deployments.contracts.errors import FieldProblem
 from deployments.contracts.package import ModelMetadata, Task
 from monitoring.sliding import WINDOW_SECONDS
 from ray_apps.retraining.plan import RetrainingPlan
+from training import metric_name
 from training.config import TrainingConfig
-from training.metric_name import OF_QUANTITIES, MetricName, of_target
 
 MEASURED = {
     Task.BINARY: ("accuracy", "precision", "recall", "roc_auc"),
@@ -73,7 +72,8 @@ def _of_training(plan: RetrainingPlan, config: TrainingConfig, champion: ModelMe
 
 def _judging(champion: ModelMetadata) -> list[str]:
     """Metrics by which a challenge of this task is decided."""
+    names = metric_name.judging(champion.task)
     if champion.task is not Task.REGRESSION:
-        return [name for name in get_args(MetricName) if name not in OF_QUANTITIES]
-    of_each = [of_target(name, one) for one in champion.targets for name in sorted(OF_QUANTITIES)]
-    return [*sorted(OF_QUANTITIES), *of_each]
+        return list(names)
+    of_each = [metric_name.of_target(name, one) for one in champion.targets for name in sorted(names)]
+    return [*sorted(names), *of_each]

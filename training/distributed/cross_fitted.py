@@ -25,6 +25,11 @@ from training.distributed.portions import Hashes
 FOLDS = 5
 
 
+def looks_at_targets(steps: Pipeline) -> bool:
+    """Whether an encoder of these steps, fitted or not, learns from the target."""
+    return any(_encodes(branch) for _, branch, _ in steps[0].transformers)
+
+
 def folds(hashes: Hashes, seed: int) -> NDArray[np.intp]:
     """Return the fold of each row, which says nothing of its part.
 
@@ -42,23 +47,16 @@ def of_each_fold(steps: Pipeline, sample: Part, fold: NDArray[np.intp]) -> tuple
         steps: Fitted on the whole sample.
         sample: What they were fitted on.
         fold: Of each row of the sample.
-
-    Returns:
-        None at all if there is no target encoder.
     """
-    if not any(_encodes(branch) for _, branch, _ in steps[0].transformers):
-        return ()
     return tuple(_refitted(steps, sample.take(np.flatnonzero(fold != left_out))) for left_out in range(FOLDS))
 
 
-def require_labels(steps: Pipeline, sample: Part, fold: NDArray[np.intp]) -> None:
+def require_labels(sample: Part, fold: NDArray[np.intp]) -> None:
     """Check that an encoder of labels knows each of them, whichever fold it does not know.
 
     Raises:
         PackagingFailed: One has too few rows.
     """
-    if not any(_encodes(branch) for _, branch, _ in steps[0].transformers):
-        return
     for label in sample.target.unique().tolist():
         its = fold[(sample.target == label).to_numpy()]
         if len(its) < FOLDS or len(set(its)) < 2:

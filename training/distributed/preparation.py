@@ -14,7 +14,7 @@ from deployments.runtime import columns as columnar
 from training.config import TrainingConfig
 from training.data import Part
 from training.distributed import boosting, cross_fitted, prepared_rows, stream
-from training.distributed.portions import TRAIN, Portions, hashes
+from training.distributed.portions import TRAIN, Hashes, Portions, hashes
 from training.distributed.shard import ROWS, TARGET
 from training.fitting import Subject
 
@@ -51,13 +51,13 @@ class Preparation:
         kept = portions.parts(portions.draws(hashed)) == TRAIN
         rows = rows[kept]
         target = rows.pop(self.config.target.column)
-        fold = cross_fitted.folds(hashed[kept], self.config.split.seed)
-        return {ROWS: self._learnt(rows, fold), TARGET: self.positions(target)}
+        return {ROWS: self._learnt(rows, hashed[kept]), TARGET: self.positions(target)}
 
-    def _learnt(self, rows: Any, fold: Any) -> Any:
+    def _learnt(self, rows: Any, hashed: Hashes) -> Any:
         """Return the numbers that the estimator learns from, in the order of the rows."""
         if not self.apart:
             return self._matrix(self.steps, rows)
+        fold = cross_fitted.folds(hashed, self.config.split.seed)
         numbers = np.empty((len(rows), self.columns), dtype=self.precision)
         for number, steps in enumerate(self.apart):
             numbers[fold == number] = self._matrix(steps, rows[fold == number])
@@ -91,10 +91,12 @@ def prepare(config: TrainingConfig, subject: Subject, steps: Pipeline) -> Prepar
         PackagingFailed: The sample is too small for an encoder that looks at the target.
     """
     sample, classes = subject.data.train, subject.data.classes
-    rows = sample.features.assign(**{config.target.column: sample.target})
-    fold = cross_fitted.folds(hashes(rows), config.split.seed)
-    if classes:
-        cross_fitted.require_labels(steps, sample, fold)
+    fold = None
+    if cross_fitted.looks_at_targets(steps):
+        rows = sample.features.assign(**{config.target.column: sample.target})
+        fold = cross_fitted.folds(hashes(rows), config.split.seed)
+        if classes:
+            cross_fitted.require_labels(sample, fold)
     steps = steps.fit(sample.features, sample.target)
     return Preparation(
         config=config,
@@ -102,7 +104,7 @@ def prepare(config: TrainingConfig, subject: Subject, steps: Pipeline) -> Prepar
         dtypes={str(name): dtype for name, dtype in sample.features.dtypes.items()},
         labels=np.array(sorted(classes)) if classes else None,
         steps=steps,
-        apart=cross_fitted.of_each_fold(steps, sample, fold),
+        apart=() if fold is None else cross_fitted.of_each_fold(steps, sample, fold),
         precision=boosting.precision(subject.family),
         columns=steps.transform(sample.features.head(1)).shape[1],
     )
