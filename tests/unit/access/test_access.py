@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import jwt
 import pytest
+from credentials import OPERATOR, key, policy
 from key_server import KeyServer
 from waiting import wait_until
 
 from deployments.access import key_life
 from deployments.access.access import Access
-from deployments.access.audit import Action, AuditEvent, MemoryAuditLog, Outcome
-from deployments.access.caller import Caller
+from deployments.access.audit import MemoryAuditLog
 from deployments.access.errors import (
     AccessUnavailable,
     Forbidden,
@@ -22,23 +22,11 @@ from deployments.access.errors import (
     Unauthenticated,
     UnlistedRoute,
 )
-from deployments.access.key_life import Actor
 from deployments.access.key_store import MemoryKeyStore
 from deployments.access.policy import AccessPolicy
-from deployments.access.refused_calls import MOST_KINDS, RefusedCalls
 from deployments.access.roles import Permission, Role
 from deployments.access.stores import open_store
 from deployments.contracts.secret_reference import SecretUnavailable
-
-ADA = Actor("ada@workshop", "command-line")
-
-
-def policy(**options):
-    return AccessPolicy.model_validate({"store": "sqlite:////unused", "refreshSeconds": 0.1, **options})
-
-
-def key(text):
-    return [(b"x-api-key", text.encode())]
 
 
 def bearer(token):
@@ -51,37 +39,6 @@ def lets_in(access, headers):
     except Unauthenticated:
         return False
     return True
-
-
-@pytest.fixture
-def begin():
-    """Start access control on doubles; all of it is ended."""
-    begun = []
-
-    def start(store, log=None, fetch=None, **options):
-        access = Access.on(
-            policy(**options), store, log or MemoryAuditLog(), **({"fetch": fetch} if fetch else {})
-        )
-        begun.append(access)
-        access.start()
-        return access
-
-    yield start
-    for access in begun:
-        access.close()
-
-
-@pytest.fixture
-def store():
-    return MemoryKeyStore()
-
-
-@pytest.fixture
-def create(store):
-    def key_of(name="checkout", role=Role.PREDICTOR):
-        return key_life.create(store, name, role, ADA, datetime.now(UTC))
-
-    return key_of
 
 
 def test_a_request_is_let_in_by_key_role_and_route(begin, store, create):
@@ -100,9 +57,9 @@ def test_a_key_that_is_made_or_revoked_elsewhere_is_noticed_by_every_gateway(tmp
     gateways = [Access.open(policy(store=uri)) for _ in range(2)]
     for gateway in gateways:
         gateway.start()
-    minted = key_life.create(administration, "shop", Role.PREDICTOR, ADA, datetime.now(UTC))
+    minted = key_life.create(administration, "shop", Role.PREDICTOR, OPERATOR, datetime.now(UTC))
     wait_until(lambda: all(lets_in(gateway, key(minted.text)) for gateway in gateways))
-    key_life.revoke(administration, minted.key_id, ADA, datetime.now(UTC))
+    key_life.revoke(administration, minted.key_id, OPERATOR, datetime.now(UTC))
     wait_until(lambda: not any(lets_in(gateway, key(minted.text)) for gateway in gateways))
     for gateway in gateways:
         gateway.close()
@@ -115,7 +72,7 @@ def test_a_store_that_comes_up_after_the_gateway_is_found(tmp_path):
     with pytest.raises(AccessUnavailable):
         access.admit(key("rg_x"), Permission.PREDICT)
     store = open_store(uri, create=True).keys
-    text = key_life.create(store, "shop", Role.PREDICTOR, ADA, datetime.now(UTC)).text
+    text = key_life.create(store, "shop", Role.PREDICTOR, OPERATOR, datetime.now(UTC)).text
 
     def let_in():
         try:
@@ -195,70 +152,6 @@ def test_requests_and_rows_over_a_callers_limits_are_refused_and_counted(begin, 
     with pytest.raises(Unauthenticated):
         access.admit([], Permission.PREDICT)
     assert access.figures().refused == {RateLimited: 1, QuotaExceeded: 1, Unauthenticated: 1}
-
-
-def test_administrative_calls_reach_the_audit_without_waiting(begin, store):
-    log = MemoryAuditLog()
-    access = begin(store, log)
-    log.is_down = True
-    event = AuditEvent(datetime.now(UTC), "ada", "key:1", Action.TRAFFIC_CHANGED, "endpoint/credit-risk")
-    access.record(event)
-    assert access.figures().audit_waiting == 1
-    log.is_down = False
-    wait_until(lambda: log.events == [event])
-
-
-TRAFFIC = "/api/v1/admin/endpoints/credit-risk/traffic"
-
-
-def refused(access, headers, path=TRAFFIC, times=1):
-    for _ in range(times):
-        with pytest.raises(Forbidden):
-            access.admit_route("PUT", path, headers)
-
-
-def test_a_refused_administrative_call_is_in_the_audit_with_who_and_what(begin, store, create):
-    log, minted = MemoryAuditLog(), create("shop", Role.PREDICTOR)
-    access = begin(store, log)
-    refused(access, key(minted.text))
-    wait_until(lambda: log.events)
-    (event,) = log.events
-    assert (event.actor, event.credential, event.action) == ("shop", f"key:{minted.key_id}", Action.CALL_REFUSED)
-    assert (event.subject, event.outcome) == (f"PUT {TRAFFIC}", Outcome.REFUSED)
-    assert event.detail == {"permission": "change traffic"}
-
-
-def test_a_predict_call_that_is_refused_is_counted_and_not_audited(begin, store, create):
-    log, text = MemoryAuditLog(), create("ada", Role.VIEWER).text
-    access = begin(store, log)
-    with pytest.raises(Forbidden):
-        access.admit_route("POST", "/predict", key(text))
-    access.close()
-    assert access.figures().refused == {Forbidden: 1}
-    assert log.events == []
-
-
-def test_a_flood_of_refused_calls_is_one_event_and_a_number(begin, store, create):
-    log, text, other = MemoryAuditLog(), create("shop").text, create("bank").text
-    access = begin(store, log)
-    refused(access, key(text), times=5000)
-    refused(access, key(other))
-    access.close()
-    assert [(event.actor, event.detail.get("more")) for event in log.events] == [
-        ("shop", None), ("bank", None), ("shop", 4999),
-    ]  # fmt: skip
-
-
-def test_refusals_of_ever_new_callers_are_bounded_and_counted():
-    log = MemoryAuditLog()
-    calls = RefusedCalls(lambda event: log.append([event]))
-    for number in range(1000):
-        calls.note(Caller.with_role(f"login:{number}", Role.VIEWER, "token:login"), Permission.APPROVE, "POST /x")
-    calls.tell()
-    assert len(log.events) == MOST_KINDS + 1
-    assert (log.events[-1].actor, log.events[-1].detail) == ("others", {"more": 1000 - MOST_KINDS})
-    calls.note(Caller.with_role("login:1", Role.VIEWER, "token:login"), Permission.APPROVE, "POST /x")
-    assert log.events[-1].actor == "login:1"
 
 
 def test_where_authentication_is_switched_off_everybody_is_an_admin():
