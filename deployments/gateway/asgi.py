@@ -168,18 +168,22 @@ class HotPath:
     def __init__(self, predict: PredictEndpoint, documents: DocumentEndpoint, behind: Application) -> None:
         self._predict, self._documents, self._behind = predict, documents, behind
 
+    def takes(self, scope: Scope) -> bool:
+        """Whether a request predicts: it needs nothing of what is behind."""
+        return self._predicting(scope) is not None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch on type, path and method."""
         if scope["type"] == "http":
             request_id.begin(scope["headers"])
-        if scope["type"] == "http" and scope["method"] == "POST":
-            if scope["path"] in PREDICT_PATHS:
-                await self._predict(scope, receive, send)
-                return
-            if self._documents.takes(scope["path"]):
-                await self._documents(scope, receive, send)
-                return
-        await self._behind(scope, receive, send)
+        await (self._predicting(scope) or self._behind)(scope, receive, send)
+
+    def _predicting(self, scope: Scope) -> PredictEndpoint | None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return None
+        if scope["path"] in PREDICT_PATHS:
+            return self._predict
+        return self._documents if self._documents.takes(scope["path"]) else None
 
 
 async def send_problem(send: Send, error: Exception) -> None:

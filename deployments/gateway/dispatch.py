@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from deployments import tracing
@@ -172,7 +173,8 @@ class Dispatcher:
             self._start_calls()
 
     def _start(self, call: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(call)
+        # In no request's context: Serve cancels what a request has called when its caller leaves; others share it.
+        task = asyncio.get_running_loop().create_task(call, context=Context())
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 

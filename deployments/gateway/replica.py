@@ -17,10 +17,11 @@ from deployments.access import errors as refusals
 from deployments.access.access import Access
 from deployments.contracts import feedback_totals, joint_call
 from deployments.contracts.traffic_policy import GatewayConfig
-from deployments.gateway import accepted_policies, app, bandit_weights, joint_requests, own_figures, whole_response
+from deployments.gateway import accepted_policies, app, bandit_weights, http_cycle, joint_requests, own_figures
 from deployments.gateway.arguments import GatewayArguments
 from deployments.gateway.asgi import Application, DocumentEndpoint, Guard, HotPath, PredictEndpoint
 from deployments.gateway.counters import Counters
+from deployments.gateway.http_cycle import ShortWay
 from deployments.gateway.pool_client import PoolClient
 from deployments.gateway.pools import Pools
 from deployments.gateway.request_log import RequestLog
@@ -68,7 +69,6 @@ class Gateway:
 
     def __serve_build_asgi_app__(self) -> Application:
         """What Serve runs for HTTP."""
-        whole_response.install()
         predict = PredictEndpoint(self._scoring, self._access, self._spans)
         release = metadata.version("raygate")
         behind = app.build(
@@ -76,6 +76,7 @@ class Gateway:
         )
         documents = DocumentEndpoint(self._scoring, self._access, self._spans)
         self._application = HotPath(predict, documents, Guard(behind, self._access))
+        http_cycle.install(ShortWay(self._application, asyncio.get_running_loop()))
         return self._application
 
     async def answer_together(self, plain: dict[str, Any]) -> list[tuple[int, joint_call.Headers, bytes]]:

@@ -231,8 +231,13 @@ class Scoring:
         if asked >= deadline:
             raise DeadlineExceeded(deadline - incoming.began)
         try:
-            async with asyncio.timeout(deadline - asked):
-                scores = await dispatcher.submit(rows, ids, deadline, incoming.size, explain, incoming.span)
+            answer = dispatcher.submit(rows, ids, deadline, incoming.size, explain, incoming.span)
+            # A timer of its own: an `asyncio.timeout` around the waiting costs three times as much.
+            timer = asyncio.get_running_loop().call_later(deadline - asked, _give_up, answer)
+            try:
+                scores = await answer
+            finally:
+                timer.cancel()
         except (TimeoutError, DeadlineExceeded, PoolUnavailable) as error:
             if dispatcher.is_silent_since(asked):
                 served.ready = False
@@ -250,3 +255,8 @@ class Scoring:
         model = progress.endpoint.policy.model if progress.endpoint else None
         self.counters.failed(model, None if version is None else str(version), code, seconds)
         self.log.failed(progress, incoming, code, seconds)
+
+
+def _give_up(answer: asyncio.Future[Scores]) -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())

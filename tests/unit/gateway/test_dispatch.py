@@ -1,4 +1,5 @@
 import asyncio
+from contextvars import ContextVar
 
 import pytest
 
@@ -86,6 +87,26 @@ def test_rows_that_come_while_calls_are_in_flight_leave_together(dispatch, send,
     scores = run(scenario())
     assert [len(call.columns) for call in pool.calls] == [1, 9]
     assert [score.values[0, 1] for score in scores] == [income / 100 for income in range(10)]
+
+
+def test_a_call_that_callers_share_belongs_to_no_request(dispatch, send, pool, run):
+    """Serve keeps the request in the context, and cancels the calls made in it when its caller leaves."""
+    request = ContextVar("request", default="none")
+    seen, answered = [], pool.predict
+
+    async def predict(asked):
+        seen.append(request.get())
+        return await answered(asked)
+
+    pool.predict = predict
+
+    async def scenario():
+        dispatcher = dispatch(callsInFlight=1)
+        request.set("the first")
+        await asyncio.gather(send(dispatcher, 0.1), send(dispatcher, 0.2))
+
+    run(scenario())
+    assert seen == ["none"]
 
 
 def test_a_call_takes_no_more_rows_than_allowed_but_never_splits_a_request(dispatch, send, pool, run):
