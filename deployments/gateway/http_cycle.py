@@ -77,15 +77,20 @@ class GatewayCycle(_Cycle):
         """Answer the request."""
         self._task = asyncio.current_task()
         if self.short_way is not None and self.short_way.leads(cast("Scope", self.scope)):
-            self.default_headers = [*self.default_headers, *self._own_id()]
+            self.default_headers = [*self.default_headers, self._own_id()]
             await super().run_asgi(cast("ASGI3Application", self.short_way.application))
         else:
             self.scope["headers"] = [*self.scope["headers"], _UNWATCHED]
             await super().run_asgi(app)
 
-    def _own_id(self) -> list[tuple[bytes, bytes]]:
-        """The header by which a caller finds the request again; Serve sends it with the other answers."""
-        return [header for header in self.scope["headers"] if header[0] == request_id.HEADER][:1]
+    def _own_id(self) -> tuple[bytes, bytes]:
+        """The header by which a caller finds the request again: its own or a new one, as Serve gives to others."""
+        headers = list(self.scope["headers"])
+        known = next((header for header in headers if header[0] == request_id.HEADER), None)
+        if known is not None:
+            return known
+        self.scope["headers"] = [*headers, made := (request_id.HEADER, request_id.new())]
+        return made
 
     @property
     def disconnected(self) -> bool:

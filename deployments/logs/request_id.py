@@ -1,11 +1,12 @@
 """Which request a line of the log belongs to.
 
-HAProxy gives every request an ``x-request-id`` that has none, and Serve sends it back in the answer: whoever has
-an answer finds its lines.
+A request that has no ``x-request-id`` is given one, and it goes back with the answer: whoever has an answer finds
+its lines.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from contextvars import ContextVar
 
@@ -14,6 +15,11 @@ LONGEST = 128
 """Of a caller's own id no more is repeated."""
 
 _headers: ContextVar[Iterable[tuple[bytes, bytes]]] = ContextVar("raygate_request_headers", default=())
+
+
+def new() -> bytes:
+    """An id for a request that came without one; it guards nothing, so it need not be hard to guess."""
+    return b"%032x" % random.getrandbits(128)
 
 
 def begin(headers: Iterable[tuple[bytes, bytes]]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 
 import pytest
 import uvicorn
@@ -189,6 +190,7 @@ class Predictions:
         return scope["path"] == "/api/v1/predict"
 
     async def __call__(self, scope, receive, send):
+        self.asked = scope
         await answer(send, b"the gateway")
 
 
@@ -216,14 +218,20 @@ def test_only_what_predicts_goes_past_serve(path, who):
     asyncio.run(scenario())
 
 
-def test_the_id_of_a_request_comes_back_with_its_answer():
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [(b"X-Request-ID: 4711\r\n", rb"4711"), pytest.param(b"", rb"[0-9a-f]{32}", id="given-one")],
+)
+def test_a_request_has_an_id_that_comes_back_with_its_answer(sent, expected):
     async def scenario():
-        http_cycle.install(ShortWay(Predictions(), asyncio.get_running_loop()))
+        predictions = Predictions()
+        http_cycle.install(ShortWay(predictions, asyncio.get_running_loop()))
         async with connection_to(serve) as (reader, writer):
-            head = b"POST /api/v1/predict HTTP/1.1\r\nhost: here\r\ncontent-length: 0\r\n"
-            writer.write(head + b"X-Request-ID: 4711\r\n\r\n" + head + b"\r\n")
-            assert b"x-request-id: 4711\r\n" in await reader.readuntil(b"the gateway")
-            assert b"x-request-id" not in await reader.readuntil(b"the gateway")
+            writer.write(b"POST /api/v1/predict HTTP/1.1\r\nhost: here\r\ncontent-length: 0\r\n" + sent + b"\r\n")
+            answer = await reader.readuntil(b"the gateway")
+        (told,) = re.findall(rb"\r\nx-request-id: (.*)\r\n", answer)
+        assert re.fullmatch(expected, told)
+        assert dict(predictions.asked["headers"])[b"x-request-id"] == told
 
     asyncio.run(scenario())
 
