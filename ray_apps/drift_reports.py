@@ -1,16 +1,16 @@
 """Reports that the monitor saves when drift is critical, beside the prediction log, for whoever the alert wakes.
 
-A report takes ten seconds of a CPU and up to a gigabyte, of a busy version no more than of a quiet one. A Ray task
-makes it: the monitor goes on meanwhile.
+A report takes ten seconds of a CPU and up to a gigabyte, of a busy version no more than of a quiet one. A
+background task makes it: the monitor goes on meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from deployments.contracts.distributions import PackageKey
@@ -19,6 +19,7 @@ from deployments.contracts.wire import PoolDescription
 from deployments.storage.location import Location
 from monitoring.drift.judgement import VersionDrift
 from monitoring.drift.limits import DriftLimits, Level
+from ray_apps import background_task
 
 FOLDER = "drift-reports"
 PAUSE = timedelta(hours=6)
@@ -47,7 +48,7 @@ class DriftReports:
     """
 
     def __init__(self, log: str, elsewhere: Save | None = None, limits: DriftLimits = DEFAULT_LIMITS) -> None:
-        self._root, self._save, self._limits = log, elsewhere or in_a_ray_task, limits
+        self._root, self._save, self._limits = log, elsewhere or partial(background_task.run, save), limits
         self._not_before: dict[PackageKey, datetime] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -121,21 +122,6 @@ def save(log: str, directory: str, name: ModelVersion, now: datetime, limits: Dr
     for old in sorted(location.files(below), key=_moment)[:-KEPT]:
         location.delete(old)
     return f"{location.shown}/{path}"
-
-
-async def in_a_ray_task(log: str, directory: str, name: ModelVersion, now: datetime, limits: DriftLimits) -> str:
-    """``save`` in a process that ends with it, behind everything else on its node."""
-    import ray
-
-    saved: str = await ray.remote(num_cpus=0, max_retries=0, max_calls=1)(_save_last).remote(
-        log, directory, name, now, limits
-    )
-    return saved
-
-
-def _save_last(log: str, directory: str, name: ModelVersion, now: datetime, limits: DriftLimits) -> str:
-    os.nice(15)  # callers' requests first
-    return save(log, directory, name, now, limits)
 
 
 def _moment(path: str) -> datetime:

@@ -37,7 +37,7 @@ from monitoring.quality.label_store import LabelStore
 from monitoring.quality.watch import QualityWatch
 from monitoring.quality_exporter import QualityExporter
 from monitoring.window import Window
-from ray_apps import window_recall
+from ray_apps import background_task, window_recall
 from ray_apps.drift_reports import DriftReports
 from ray_apps.pool_descriptions import PoolDescriptions
 
@@ -150,7 +150,7 @@ class Monitor:
         if self._recall_seconds is None or time.monotonic() - self._began < self._recall_seconds:
             return
         self._recall_seconds = None  # one attempt: a log that cannot be read costs an hour's window, and no more
-        past = await asyncio.to_thread(
+        past = await background_task.run(
             window_recall.points, self._log, packages, self._began_at, self._began, self._span
         )
         self._drift.recall(past)
