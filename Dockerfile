@@ -9,7 +9,7 @@ RUN pip install uv==0.13.8 hatchling==1.31.0 && python -m venv /opt/raygate
 WORKDIR /build
 # Dependencies before the code: a change of code reuses this layer. Bytecode now, not at every start of a replica.
 COPY requirements.lock ./
-RUN uv pip sync --no-cache --compile-bytecode --python /opt/raygate/bin/python requirements.lock
+RUN uv pip sync --no-cache --require-hashes --compile-bytecode --python /opt/raygate/bin/python requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY deployments deployments
 COPY ray_apps ray_apps

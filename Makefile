@@ -20,7 +20,7 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "raygate needs Python 3.11: no '$(PYTHON)' on PATH (set PYTHON=...)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements-dev.lock
+	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements-dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -111,8 +111,8 @@ bench-stream: install ## Records of a Kafka topic through the whole stack, besid
 	$(BIN)/python tests/performance/bench_stream.py
 
 lock: install ## Pin the newest versions that pyproject.toml allows
-	$(BIN)/uv pip compile --quiet --no-header --upgrade --python-version 3.11 pyproject.toml --extra dev -o requirements-dev.lock
-	$(BIN)/uv pip compile --quiet --no-header --upgrade --python-version 3.11 pyproject.toml -c requirements-dev.lock -o requirements.lock
+	$(BIN)/uv pip compile --quiet --no-header --upgrade --generate-hashes --python-version 3.11 pyproject.toml --extra dev -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --no-header --upgrade --generate-hashes --python-version 3.11 pyproject.toml -c requirements-dev.lock -o requirements.lock
 	$(BIN)/uv pip compile --quiet --no-header --upgrade --python-version 3.11 pyproject.toml --extra torch -c requirements-dev.lock --torch-backend cpu -o requirements-torch.lock
 	sed -i 's/+cpu$$//' requirements-torch.lock # any build of that release, as the machine has it
 	$(BIN)/uv pip compile --quiet --no-header --upgrade --python-version 3.11 pyproject.toml --extra feast --extra delta --group test-feast -o requirements-feast.lock
