@@ -24,6 +24,7 @@ from deployments.kubernetes_control.event_recorder import EventRecorder
 from deployments.kubernetes_control.leadership import Leadership
 from deployments.kubernetes_control.rayservice_target import RayServiceTarget
 from deployments.kubernetes_control.resource_store import ResourceStore
+from deployments.kubernetes_control.split_overrides import SplitOverrides
 from deployments.logs import setup as logs
 from deployments.rollout import capacity, gateway_figures, rayservice
 from deployments.rollout.apply import Applier
@@ -63,6 +64,7 @@ class KubernetesController:
         reconciler: Makes the cluster serve what they say.
         rollouts: Moves their rollouts.
         service: What people ask of rollouts.
+        overrides: What people ask of splits.
         audit: Carries decisions to the audit's database, whoever leads.
         champions: Moves the registry's alias; a registry that hangs holds up nothing but that.
         changed: Set when there may be something to do.
@@ -73,6 +75,7 @@ class KubernetesController:
     reconciler: EndpointReconciler
     rollouts: Controller
     service: RolloutService
+    overrides: SplitOverrides
     audit: Repeating
     champions: Repeating
     changed: threading.Event
@@ -133,9 +136,10 @@ def build(settings: KubernetesSettings, cluster: Cluster) -> KubernetesControlle
         cluster, settings.ray_service, lambda head: _dashboard(settings, head), leadership.check
     )
     models = ModelStore(settings.models, settings.signers)
+    applier = Applier(target, platform(settings), waiting=lambda: capacity.waiting(store.rollouts()))
     reconciler = EndpointReconciler(
         store,
-        Applier(target, platform(settings), waiting=lambda: capacity.waiting(store.rollouts())),
+        applier,
         Models(lambda document: served_pools.pools_of(document, models, document.name), risk_tiers(settings)),
         _now,
         settings.listener_seconds,
@@ -155,6 +159,7 @@ def build(settings: KubernetesSettings, cluster: Cluster) -> KubernetesControlle
         reconciler,
         rollouts,
         RolloutService(store, _now, risk_tiers(settings)),
+        SplitOverrides(store, applier, risk_tiers(settings), _now),
         Repeating("the audit of decisions", outbox.look, AUDIT_SECONDS),
         Repeating("the registry's alias", aliases.look, CHAMPION_SECONDS),
         changed,
@@ -232,7 +237,13 @@ def main() -> None:
     runner.start()
     # uvicorn ends at SIGTERM and SIGINT.
     uvicorn.run(
-        admin_api.guarded(controller.service, None, access, environment=settings.environment),
+        admin_api.guarded(
+            controller.service,
+            None,
+            access,
+            environment=settings.environment,
+            overrides=controller.overrides,
+        ),
         host=settings.control_host,
         port=settings.control_port,
         log_level="warning",

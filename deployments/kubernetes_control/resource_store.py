@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from deployments.kubernetes_control import endpoint_resource
+from deployments.kubernetes_control import admission, endpoint_resource
 from deployments.kubernetes_control.cluster import MODEL_ENDPOINT, Cluster, Resource, name_of
 from deployments.kubernetes_control.conditions import Condition
 from deployments.kubernetes_control.endpoint_watch import EndpointWatch
@@ -15,7 +15,7 @@ from deployments.kubernetes_control.event_recorder import EventRecorder
 from deployments.kubernetes_control.leadership import Leadership
 from deployments.rollout.control_database import Decision
 from deployments.rollout.endpoint_store import WantedEndpoint
-from deployments.rollout.errors import NoRollout, RolloutChanged
+from deployments.rollout.errors import EndpointChanged, NoRollout, RolloutChanged
 from deployments.rollout.rollout_store import Change
 from deployments.rollout.state import Rollout
 
@@ -113,6 +113,28 @@ class ResourceStore:
         self._leadership.check()
         decision = Decision(self._clock(), wanted.document.name, "apply", wanted.policy.policy_epoch, detail)
         return self._replace(endpoint_resource.with_wanted(resource, wanted), decision)
+
+    def override(self, before: WantedEndpoint, after: WantedEndpoint, decision: Decision) -> None:
+        """Write another split that a person asked for; whoever asks needs not lead.
+
+        Args:
+            before: The endpoint that it was decided on.
+            after: The endpoint with the other split.
+            decision: For the history.
+
+        Raises:
+            RolloutRunning: A rollout has begun meanwhile.
+            EndpointChanged: Somebody else wrote meanwhile.
+        """
+        name = decision.endpoint
+        resource = self._staying().get(name)
+        if resource is None or endpoint_resource.wanted_of(resource) != before:
+            raise EndpointChanged(name)
+        admission.check_owned(name, endpoint_resource.rollout_of(resource))
+        try:
+            self._replace(endpoint_resource.with_wanted(resource, after), decision)
+        except (ResourceChanged, ResourceMissing) as error:
+            raise EndpointChanged(name) from error
 
     def report(self, resource: Resource, told: Iterable[Condition]) -> Resource:
         """Write how an endpoint is, if that is news, and tell people what became another reason.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +21,7 @@ from deployments.kubernetes_control.kubernetes_cluster import KubernetesCluster
 from deployments.kubernetes_control.leadership import Leadership
 from deployments.kubernetes_control.rayservice_target import RayServiceTarget
 from deployments.kubernetes_control.resource_store import ResourceStore
+from deployments.kubernetes_control.split_overrides import SplitOverrides
 from deployments.rollout import capacity, rayservice
 from deployments.rollout.apply import Applier, Patience
 from deployments.rollout.controller import Controller, Surroundings
@@ -122,7 +124,11 @@ class Namespace:
         return {policy["endpoint"]: policy for policy in told.get("endpoints", [])}
 
     def weights(self, name="credit-risk"):
-        return {version: slots / 100 for version, slots in self.policies[name]["slots"]}
+        """Per cent by version; one that was reweighted has several runs of slots."""
+        shares = Counter()
+        for version, slots in self.policies[name]["slots"]:
+            shares[version] += slots / 100
+        return dict(shares)
 
     @property
     def pools(self):
@@ -161,6 +167,8 @@ class Operator:
         self.rollouts = Controller(holder, around)
         self.aliases = OwedAliases(holder, self.store, namespace.registry, self._now)
         self.service = RolloutService(self.store, self._now, lambda model, version: None)
+        self.overrides = SplitOverrides(self.store, applier, lambda model, version: self.risk, self._now)
+        self.risk = None
         self.dashboards = []
         self._thread = threading.Thread(target=self.watch.follow, args=(self.stopping,), daemon=True)
         self._thread.start()
