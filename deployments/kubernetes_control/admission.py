@@ -91,9 +91,6 @@ def _check_plan(document: ModelEndpoint) -> None:
         for number, step in enumerate(plan.steps)
         if isinstance(step, ReplayStep)
     ]
-    if plan.notify:
-        told = "nobody is told of decisions on Kubernetes; leave it out, the resource's Events tell them"
-        problems.append(FieldProblem("spec.rollout.notify", told))
     if problems:
         raise InvalidDocument(document.name, tuple(problems))
 

@@ -50,6 +50,11 @@ class ResourceStore:
         self._cluster, self._watch, self._leadership = cluster, watch, leadership
         self._events, self._clock, self._decided = events, clock, decided
 
+    @property
+    def is_leading(self) -> bool:
+        """Whether this controller acts."""
+        return self._leadership.is_held
+
     def resources(self) -> dict[str, Resource]:
         """Every ModelEndpoint by name, as it was last heard of."""
         return self._watch.resources()
@@ -112,7 +117,10 @@ class ResourceStore:
         """
         self._leadership.check()
         decision = Decision(self._clock(), wanted.document.name, "apply", wanted.policy.policy_epoch, detail)
-        return self._replace(endpoint_resource.with_wanted(resource, wanted), decision)
+        changed = endpoint_resource.with_wanted(resource, wanted)
+        if not endpoint_resource.wants_notices(resource):  # who is named now is not told of what was before
+            changed = endpoint_resource.with_told(changed, endpoint_resource.next_number(resource))
+        return self._replace(changed, decision)
 
     def override(self, before: WantedEndpoint, after: WantedEndpoint, decision: Decision) -> None:
         """Write another split that a person asked for; whoever asks needs not lead.
@@ -135,6 +143,19 @@ class ResourceStore:
             self._replace(endpoint_resource.with_wanted(resource, after), decision)
         except (ResourceChanged, ResourceMissing) as error:
             raise EndpointChanged(name) from error
+
+    def note_told(self, name: str, number: int) -> None:
+        """Write which decision people were told of last.
+
+        Raises:
+            ResourceChanged: Somebody wrote meanwhile.
+            ResourceMissing: It is gone.
+            NotLeading: Another controller tells by now.
+        """
+        self._leadership.check()
+        resource = self._watch.resources().get(name)
+        if resource is not None:
+            self._replace(endpoint_resource.with_told(resource, number))
 
     def report(self, resource: Resource, told: Iterable[Condition]) -> Resource:
         """Write how an endpoint is, if that is news, and tell people what became another reason.

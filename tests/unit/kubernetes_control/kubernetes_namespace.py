@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import yaml
 from kubernetes import client
 from kubernetes_api import NAMESPACE, KubernetesApi
@@ -19,6 +21,7 @@ from deployments.kubernetes_control.endpoint_watch import EndpointWatch
 from deployments.kubernetes_control.event_recorder import EventRecorder
 from deployments.kubernetes_control.kubernetes_cluster import KubernetesCluster
 from deployments.kubernetes_control.leadership import Leadership
+from deployments.kubernetes_control.notices import Notices
 from deployments.kubernetes_control.rayservice_target import RayServiceTarget
 from deployments.kubernetes_control.resource_store import ResourceStore
 from deployments.kubernetes_control.split_overrides import SplitOverrides
@@ -26,6 +29,7 @@ from deployments.rollout import capacity, rayservice
 from deployments.rollout.apply import Applier, Patience
 from deployments.rollout.controller import Controller, Surroundings
 from deployments.rollout.evidence import MemoryEvidence
+from deployments.rollout.notifier import Notifier
 from deployments.rollout.owed_aliases import OwedAliases
 from deployments.rollout.registry import MemoryRegistry
 from deployments.rollout.replay_gate import MemoryReplays
@@ -75,6 +79,8 @@ class Namespace:
         api: Of Kubernetes.
         serve: What Ray runs.
         kuberay_works: Whether KubeRay hands configs over.
+        told: Deliveries that receivers of notices got, and of which event.
+        web_status: What receivers answer.
     """
 
     api: KubernetesApi
@@ -84,6 +90,8 @@ class Namespace:
     monotonic: float = 1000.0
     evidence: MemoryEvidence = field(default_factory=MemoryEvidence)
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
+    told: list[tuple[str, str]] = field(default_factory=list)
+    web_status: int = 200
 
     def __post_init__(self):
         self.api.on_write = self._on_write
@@ -94,6 +102,11 @@ class Namespace:
             config = yaml.safe_load(text)
             if not self.serve.puts or self.serve.puts[-1] != config:
                 self.serve.put(config)
+
+    def web(self, request):
+        """A receiver of notices."""
+        self.told.append((request.headers["x-raygate-delivery"], json.loads(request.content)["event"]))
+        return httpx.Response(self.web_status)
 
     def create_service(self, **status):
         """What `kubectl apply -k kuberay/overlays/...` and KubeRay make."""
@@ -169,6 +182,7 @@ class Operator:
         self.service = RolloutService(self.store, self._now, lambda model, version: None)
         self.overrides = SplitOverrides(self.store, applier, lambda model, version: self.risk, self._now)
         self.risk = None
+        self.notices = Notices(self.store, Notifier(self._receivers, httpx.MockTransport(namespace.web)).take)
         self.dashboards = []
         self._thread = threading.Thread(target=self.watch.follow, args=(self.stopping,), daemon=True)
         self._thread.start()
@@ -199,6 +213,10 @@ class Operator:
 
     def _now(self):
         return self.namespace.now
+
+    def _receivers(self, endpoint):
+        known = self.store.endpoints().get(endpoint)
+        return known.document.spec.rollout.notify if known else ()
 
     def _dashboard(self, head):
         self.dashboards.append(head)
