@@ -23,6 +23,7 @@ from deployments.access.caller import Caller
 from deployments.contracts.errors import (
     DeployFailed,
     InvalidDocument,
+    NothingToSwitchBack,
     RaygateError,
     TrafficNotApplied,
     UnknownEndpoint,
@@ -43,7 +44,7 @@ from deployments.rollout.sqlite_rollout_store import SqliteRolloutStore
 from deployments.rollout.status import status_of
 from ray_apps import endpoints_api, gateway_arguments, reload
 from ray_apps.control import LocalControl
-from ray_apps.endpoints_api import EndpointControl
+from ray_apps.endpoints_api import EndpointControl, SplitControl
 from ray_apps.local.lock import exclusive
 from ray_apps.local.places import Places
 from ray_apps.registry_webhook import RegistryWebhook
@@ -52,9 +53,11 @@ from ray_apps.settings import Settings
 
 _ROLLOUT = "/api/v1/admin/endpoints/{endpoint}/rollout"
 _CONFLICTS = (
+    NothingToSwitchBack,
     errors.ApprovalRequired,
     errors.CommandRefused,
     errors.EndpointChanged,
+    errors.OverrideNotPossible,
     errors.RolloutChanged,
     errors.RolloutNotPossible,
     errors.RolloutRunning,
@@ -118,6 +121,7 @@ def guarded(
     alone: endpoints_api.Alone = nullcontext,
     reloads: Reloads | None = None,
     environment: str = "local",
+    overrides: SplitControl | None = None,
 ) -> Application:
     """The admin API, behind access control.
 
@@ -128,6 +132,7 @@ def guarded(
         alone: Held while an endpoint is changed.
         reloads: Reloads models, if anybody can; started and closed too.
         environment: Value of the ``environment`` label of the series.
+        overrides: Overrides splits where ``control`` is None.
     """
 
     @asynccontextmanager
@@ -146,8 +151,11 @@ def guarded(
     _answer_problems(app)
     _add_routes(app, service, access)
     app.include_router(endpoints_api.reading(service.endpoints))
+    audited, splits = partial(_audited, access), control or overrides
+    if splits is not None:
+        app.include_router(endpoints_api.overriding(splits, audited, alone))
     if control is not None:
-        app.include_router(endpoints_api.router(control, partial(_audited, access), alone))
+        app.include_router(endpoints_api.router(control, audited, alone))
     if reloads is not None:
         app.include_router(reload.router(reloads, access))
     _add_series(app, RolloutSeries(service.rollouts, environment).registry())

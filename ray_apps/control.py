@@ -11,13 +11,12 @@ from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import (
     DeployFailed,
     InvalidDocument,
-    NothingToSwitchBack,
     RaygateError,
     UnknownEndpoint,
 )
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.traffic_policy import GatewayConfig
-from deployments.rollout import capacity, endpoint_difference, policy
+from deployments.rollout import capacity, endpoint_difference, policy, split_override
 from deployments.rollout.apply import Applier
 from deployments.rollout.dashboard_target import DashboardTarget
 from deployments.rollout.endpoint_store import EndpointStore, WantedEndpoint
@@ -33,8 +32,6 @@ from ray_apps.served_pools import local_platform
 from ray_apps.settings import Settings
 
 Progress = Callable[[str], None]
-SWITCH = "switch"
-"""How the history names a change of all traffic to one version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +174,7 @@ class LocalControl:
             TrafficNotApplied: A pool that is to get traffic does not run (nothing was recorded then), or the
                 gateways did not follow.
         """
-        self._set_weights(name, weights, "traffic", progress)
+        self._set_weights(name, weights, split_override.TRAFFIC, progress)
 
     def switch(self, name: str, version: Version, progress: Progress = _silent) -> None:
         """Send all of an endpoint's traffic to one version: blue to green, in one step.
@@ -185,7 +182,7 @@ class LocalControl:
         Raises:
             RaygateError: See ``set_traffic``.
         """
-        self._set_weights(name, {version: 100.0}, SWITCH, progress)
+        self._set_weights(name, {version: 100.0}, split_override.SWITCH, progress)
 
     def switch_back(self, name: str, progress: Progress = _silent) -> dict[Version, float]:
         """Give an endpoint the weights that it had before it was last switched.
@@ -197,11 +194,8 @@ class LocalControl:
             NothingToSwitchBack: It was never switched.
             RaygateError: See ``set_traffic``.
         """
-        switched = next((made for made in reversed(self.store.history(name)) if made.action == SWITCH), None)
-        if switched is None:
-            raise NothingToSwitchBack(name)
-        before = _weights_of(switched.detail["before"])
-        self._set_weights(name, before, SWITCH, progress)
+        before = split_override.weights_before_switch(name, self.store.history(name))
+        self._set_weights(name, before, split_override.SWITCH, progress)
         return before
 
     def _set_weights(self, name: str, weights: Mapping[Version, float], action: str, progress: Progress) -> None:
@@ -212,8 +206,7 @@ class LocalControl:
                 raise EndpointChanged(name)
         weighted = {str(ModelVersion(after.policy.model, version)) for version, _ in after.policy.slots}
         self._applier.check_up(weighted)
-        was, will = policy.readable_weights(before.policy), policy.readable_weights(after.policy)
-        self.store.decide(after, action, {"weights": will, "before": was}, datetime.now(UTC))
+        self.store.decide(after, action, split_override.detail(before.policy, after.policy), datetime.now(UTC))
         gateway = gateway_config(self.store.endpoints())
         self._applier.switch(waking.pools(self._admission.pools, after), gateway, progress)
 
@@ -262,8 +255,3 @@ class LocalControl:
 def gateway_config(wanted: Mapping[str, WantedEndpoint]) -> GatewayConfig:
     """What the gateways are to be told: the policies of all endpoints."""
     return GatewayConfig(endpoints=tuple(endpoint.policy for endpoint in wanted.values()))
-
-
-def _weights_of(readable: object) -> dict[Version, float]:
-    assert isinstance(readable, dict)
-    return {Version.parse(version): weight for version, weight in readable.items() if weight > 0}

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from fastapi import APIRouter, Request
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from deployments.access.audit import Action
 from deployments.access.caller import Caller
@@ -25,12 +25,28 @@ Audited = Callable[[Caller, Action, str], AbstractContextManager[None]]
 Alone = Callable[[], AbstractContextManager[None]]
 
 
-class EndpointControl(Protocol):
-    """What does it: ``ray_apps.control.LocalControl``."""
+class SplitControl(Protocol):
+    """Who overrides splits: ``ray_apps.control.LocalControl``, on Kubernetes ``SplitOverrides``."""
 
     def wanted(self) -> Mapping[str, WantedEndpoint]:
         """What is wanted of every endpoint."""
         ...
+
+    def set_traffic(self, name: str, weights: Mapping[Version, float]) -> None:
+        """Override the weights."""
+        ...
+
+    def switch(self, name: str, version: Version) -> None:
+        """Send all traffic to one version."""
+        ...
+
+    def switch_back(self, name: str) -> Mapping[Version, float]:
+        """Give back the weights of before the last switch."""
+        ...
+
+
+class EndpointControl(SplitControl, Protocol):
+    """Who changes endpoints altogether: ``ray_apps.control.LocalControl``."""
 
     def apply_document(self, document: ModelEndpoint, source: str) -> None:
         """Serve what a document says."""
@@ -38,10 +54,6 @@ class EndpointControl(Protocol):
 
     def difference(self, document: ModelEndpoint, source: str) -> Difference:
         """What applying a document would change."""
-        ...
-
-    def set_traffic(self, name: str, weights: Mapping[Version, float]) -> None:
-        """Override the weights."""
         ...
 
     def delete(self, name: str) -> None:
@@ -77,6 +89,19 @@ class WantedTraffic(Frozen):
     weights: dict[Version, float]
 
 
+class WantedSwitch(Frozen):
+    """The version that is to get all traffic; none with ``back``, for the weights of before the last switch."""
+
+    version: Version | None = None
+    back: bool = False
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> WantedSwitch:
+        if (self.version is None) != self.back:
+            raise ValueError("name a version, or back: true")
+        return self
+
+
 class Applied(Frozen):
     """What applying a document changes, or would change.
 
@@ -101,6 +126,37 @@ def reading(wanted: Callable[[], Mapping[str, WantedEndpoint]]) -> APIRouter:
     def read() -> list[EndpointSummary]:
         """Every endpoint."""
         return [_summary(endpoint) for endpoint in wanted().values()]
+
+    return routes
+
+
+def overriding(control: SplitControl, audited: Audited, alone: Alone) -> APIRouter:
+    """The routes that override splits by hand.
+
+    Args:
+        control: Does what is asked.
+        audited: Puts what happens inside into the audit.
+        alone: Held while something is changed.
+    """
+    routes = APIRouter(tags=["endpoints"])
+
+    @routes.put(f"{ENDPOINTS}/{{endpoint}}/traffic")
+    def traffic(endpoint: str, wanted: WantedTraffic, request: Request) -> EndpointSummary:
+        """Override the weights until the file changes."""
+        with audited(request.scope[CALLER], Action.TRAFFIC_CHANGED, endpoint), alone():
+            _check_weights(wanted.weights)
+            control.set_traffic(endpoint, wanted.weights)
+        return _summary(control.wanted()[endpoint])
+
+    @routes.post(f"{ENDPOINTS}/{{endpoint}}/switch")
+    def switch(endpoint: str, wanted: WantedSwitch, request: Request) -> EndpointSummary:
+        """Send all traffic to one version at once, or back: blue/green."""
+        with audited(request.scope[CALLER], Action.TRAFFIC_CHANGED, endpoint), alone():
+            if wanted.version is None:
+                control.switch_back(endpoint)
+            else:
+                control.switch(endpoint, wanted.version)
+        return _summary(control.wanted()[endpoint])
 
     return routes
 
@@ -134,14 +190,6 @@ def router(control: EndpointControl, audited: Audited, alone: Alone) -> APIRoute
             difference = control.difference(read, endpoint)
             control.apply_document(read, endpoint)
         return Applied(in_words=difference.in_words)
-
-    @routes.put(f"{ENDPOINTS}/{{endpoint}}/traffic")
-    def traffic(endpoint: str, wanted: WantedTraffic, request: Request) -> EndpointSummary:
-        """Override the weights until the file changes."""
-        with audited(request.scope[CALLER], Action.TRAFFIC_CHANGED, endpoint), alone():
-            _check_weights(wanted.weights)
-            control.set_traffic(endpoint, wanted.weights)
-        return _summary(control.wanted()[endpoint])
 
     @routes.delete(f"{ENDPOINTS}/{{endpoint}}", status_code=204)
     def delete(endpoint: str, request: Request) -> None:

@@ -16,14 +16,17 @@ from deployments.access.access import Access
 from deployments.access.background import Repeating
 from deployments.access.policy import AccessPolicy
 from deployments.contracts.errors import RaygateError
+from deployments.contracts.notification import Notification
 from deployments.kubernetes_control.cluster import Cluster
 from deployments.kubernetes_control.decision_outbox import DecisionOutbox
 from deployments.kubernetes_control.endpoint_reconciler import EndpointReconciler, Models
 from deployments.kubernetes_control.endpoint_watch import EndpointWatch
 from deployments.kubernetes_control.event_recorder import EventRecorder
 from deployments.kubernetes_control.leadership import Leadership
+from deployments.kubernetes_control.notices import Notices
 from deployments.kubernetes_control.rayservice_target import RayServiceTarget
 from deployments.kubernetes_control.resource_store import ResourceStore
+from deployments.kubernetes_control.split_overrides import SplitOverrides
 from deployments.logs import setup as logs
 from deployments.rollout import capacity, gateway_figures, rayservice
 from deployments.rollout.apply import Applier
@@ -32,6 +35,7 @@ from deployments.rollout.dashboard_target import DashboardTarget, bearer
 from deployments.rollout.decision_audit import DecisionAudit
 from deployments.rollout.gateway_figures import GatewayFigures
 from deployments.rollout.monitor_figures import MonitorFigures
+from deployments.rollout.notifier import Notifier
 from deployments.rollout.owed_aliases import OwedAliases
 from deployments.rollout.prometheus_figures import PrometheusFigures
 from deployments.rollout.prometheus_queries import PrometheusQueries
@@ -49,6 +53,7 @@ from ray_apps.rollout_evidence import MeasuredEvidence
 
 TICK_SECONDS = 1.0
 CHAMPION_SECONDS = 1.0
+NOTICE_SECONDS = 1.0
 AUDIT_SECONDS = 5.0
 _log = logging.getLogger("raygate.controller")
 
@@ -63,8 +68,10 @@ class KubernetesController:
         reconciler: Makes the cluster serve what they say.
         rollouts: Moves their rollouts.
         service: What people ask of rollouts.
+        overrides: What people ask of splits.
         audit: Carries decisions to the audit's database, whoever leads.
         champions: Moves the registry's alias; a registry that hangs holds up nothing but that.
+        notices: Tells those whom plans name; a receiver that hangs holds up nothing but that.
         changed: Set when there may be something to do.
     """
 
@@ -73,8 +80,10 @@ class KubernetesController:
     reconciler: EndpointReconciler
     rollouts: Controller
     service: RolloutService
+    overrides: SplitOverrides
     audit: Repeating
     champions: Repeating
+    notices: Repeating
     changed: threading.Event
 
     def run(self, stopping: threading.Event) -> None:
@@ -90,11 +99,13 @@ class KubernetesController:
             thread.start()
         self.audit.start()
         self.champions.start()
+        self.notices.start()
         while not stopping.is_set():
             self.changed.clear()
             self.look()
             self.changed.wait(TICK_SECONDS)
         self.champions.close()
+        self.notices.close()
         done.set()
         threads[1].join(timeout=10)  # the lease is let go; the watch ends with the process
         self.audit.close()
@@ -133,9 +144,10 @@ def build(settings: KubernetesSettings, cluster: Cluster) -> KubernetesControlle
         cluster, settings.ray_service, lambda head: _dashboard(settings, head), leadership.check
     )
     models = ModelStore(settings.models, settings.signers)
+    applier = Applier(target, platform(settings), waiting=lambda: capacity.waiting(store.rollouts()))
     reconciler = EndpointReconciler(
         store,
-        Applier(target, platform(settings), waiting=lambda: capacity.waiting(store.rollouts())),
+        applier,
         Models(lambda document: served_pools.pools_of(document, models, document.name), risk_tiers(settings)),
         _now,
         settings.listener_seconds,
@@ -155,10 +167,22 @@ def build(settings: KubernetesSettings, cluster: Cluster) -> KubernetesControlle
         reconciler,
         rollouts,
         RolloutService(store, _now, risk_tiers(settings)),
+        SplitOverrides(store, applier, risk_tiers(settings), _now),
         Repeating("the audit of decisions", outbox.look, AUDIT_SECONDS),
         Repeating("the registry's alias", aliases.look, CHAMPION_SECONDS),
+        Repeating("notices of decisions", notices(store).look, NOTICE_SECONDS),
         changed,
     )
+
+
+def notices(store: ResourceStore) -> Notices:
+    """Whoever tells those whom the plans of a store's endpoints name."""
+
+    def receivers(endpoint: str) -> tuple[Notification, ...]:
+        known = store.endpoints().get(endpoint)
+        return known.document.spec.rollout.notify if known else ()
+
+    return Notices(store, Notifier(receivers).take)
 
 
 def evidence(settings: KubernetesSettings, target: ServeTarget) -> MeasuredEvidence:
@@ -232,7 +256,13 @@ def main() -> None:
     runner.start()
     # uvicorn ends at SIGTERM and SIGINT.
     uvicorn.run(
-        admin_api.guarded(controller.service, None, access, environment=settings.environment),
+        admin_api.guarded(
+            controller.service,
+            None,
+            access,
+            environment=settings.environment,
+            overrides=controller.overrides,
+        ),
         host=settings.control_host,
         port=settings.control_port,
         log_level="warning",

@@ -59,6 +59,7 @@ TABLE = (
     Route("PUT", "/api/v1/admin/endpoints/{endpoint}", Permission.CHANGE_TRAFFIC),
     Route("DELETE", "/api/v1/admin/endpoints/{endpoint}", Permission.CHANGE_TRAFFIC),
     Route("PUT", "/api/v1/admin/endpoints/{endpoint}/traffic", Permission.CHANGE_TRAFFIC),
+    Route("POST", "/api/v1/admin/endpoints/{endpoint}/switch", Permission.CHANGE_TRAFFIC),
     Route("GET", "/api/v1/admin/endpoints/{endpoint}/rollout", Permission.READ_MODELS),
     Route("POST", "/api/v1/admin/endpoints/{endpoint}/rollout", Permission.CHANGE_TRAFFIC),
     Route("POST", "/api/v1/admin/endpoints/{endpoint}/rollout/pause", Permission.CHANGE_TRAFFIC),

@@ -112,6 +112,10 @@ def _status() -> Schema:
                 "description": "The latest decisions, the oldest first.",
                 "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
             },
+            "told": {
+                "type": "integer",
+                "description": "Number of the latest decision that the plan's receivers were told of.",
+            },
             "conditions": {
                 "type": "array",
                 "items": condition,

@@ -13,7 +13,7 @@ from deployments.rollout import approval, document_check
 from deployments.rollout.approval import RiskOf
 from deployments.rollout.control_database import Decision
 from deployments.rollout.endpoint_store import WantedEndpoint
-from deployments.rollout.errors import ApprovalRequired, RolloutRunning
+from deployments.rollout.errors import ApprovalRequired, OverrideNotPossible, RolloutRunning
 from deployments.rollout.state import Rollout
 
 
@@ -44,8 +44,37 @@ def check(
             problem = f"{document.spec.model} is served by the endpoint {other.name} already"
             raise InvalidDocument(document.name, (FieldProblem("spec.model", problem),))
     document_check.check_route(document, others, document.name)
+    check_owned(document.name, rollout)
+
+
+def check_owned(endpoint: str, rollout: Rollout | None) -> None:
+    """While a rollout moves an endpoint's weights nobody else does.
+
+    Args:
+        endpoint: Its name.
+        rollout: Its latest.
+
+    Raises:
+        RolloutRunning: It is under way.
+    """
     if rollout is not None and rollout.is_active:
-        raise RolloutRunning(document.name, rollout.name, rollout.state.phase)
+        raise RolloutRunning(endpoint, rollout.name, rollout.state.phase)
+
+
+def check_awake(before: TrafficPolicy, after: TrafficPolicy) -> None:
+    """A pool that sleeps comes up when the leader asks for it: a decision that needs it now would come too early.
+
+    Args:
+        before: The policy in force.
+        after: The one that somebody asks for.
+
+    Raises:
+        OverrideNotPossible: A version may sleep under the one and must not under the other.
+    """
+    for version in after.sleepers:
+        if before.may_sleep(version) and not after.may_sleep(version):
+            told = f"{version} may sleep; the ModelEndpoint's own split and a rollout wake it first"
+            raise OverrideNotPossible(after.endpoint, told)
 
 
 def _check_plan(document: ModelEndpoint) -> None:
@@ -62,9 +91,6 @@ def _check_plan(document: ModelEndpoint) -> None:
         for number, step in enumerate(plan.steps)
         if isinstance(step, ReplayStep)
     ]
-    if plan.notify:
-        told = "nobody is told of decisions on Kubernetes; leave it out, the resource's Events tell them"
-        problems.append(FieldProblem("spec.rollout.notify", told))
     if problems:
         raise InvalidDocument(document.name, tuple(problems))
 

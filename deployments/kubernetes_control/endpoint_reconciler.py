@@ -60,12 +60,14 @@ class _Attempt:
 
     Attributes:
         generation: Of the spec that is tried.
+        epoch: Of the accepted policy that was looked at last.
         since: When it was tried first.
         pools: Asked for, and not in any accepted policy yet.
         not_before: When it is looked at again: after a failure, or because nothing was to do.
     """
 
     generation: int
+    epoch: int
     since: datetime
     pools: list[Pool] = field(default_factory=list)
     not_before: datetime | None = None
@@ -158,11 +160,14 @@ class EndpointReconciler:
             self._store.report(resource, reports.not_applied(error))
 
     def _attempt(self, name: str, resource: Resource) -> _Attempt:
-        """How far the endpoint is; another spec begins anew."""
-        generation = endpoint_resource.generation_of(resource)
+        """How far the endpoint is; another spec begins anew, and a split that was overridden is looked at now."""
+        generation, epoch = endpoint_resource.generation_of(resource), endpoint_resource.epoch_of(resource)
         known = self._attempts.get(name)
         if known is None or known.generation != generation:
-            known = self._attempts[name] = _Attempt(generation, self._clock())
+            known = self._attempts[name] = _Attempt(generation, epoch, self._clock())
+        rollout = endpoint_resource.rollout_of(resource)
+        if known.epoch != epoch and not (rollout and rollout.is_moving):
+            known.epoch, known.not_before = epoch, None
         return known
 
     def _advance(self, attempt: _Attempt, resource: Resource) -> None:
@@ -172,6 +177,8 @@ class EndpointReconciler:
         is_new = before is None or before.document != document
         if is_new:
             rollout = self._store.rollouts().get(document.name)
+            if before is not None and not (rollout and (rollout.is_active or rollout.is_moving)):
+                self._follow(wanted, before.policy)
             admission.check(document, wanted, rollout, self._listener_seconds)
         made = self._policy_of(document, before) if is_new else wanted[document.name].policy
         pools = self._pools_of(document, made)
@@ -190,9 +197,20 @@ class EndpointReconciler:
             return
         if is_new:
             resource = self._accept(resource, document, before)
-        attempt.pools, attempt.since = [], self._clock()
+        attempt.pools, attempt.since, attempt.epoch = [], self._clock(), endpoint_resource.epoch_of(resource)
         self._switch(self._store.endpoints(), pools)
         self._store.report(resource, reports.in_force())
+
+    def _follow(self, wanted: Mapping[str, WantedEndpoint], accepted: TrafficPolicy) -> None:
+        """Put in force what was accepted, while another document is refused or its pools are on their way.
+
+        A split that a person has overridden must not wait for them. Where pools that it needs do not run, it does.
+        """
+        gateway = GatewayConfig(endpoints=tuple(endpoint.policy for endpoint in wanted.values()))
+        with suppress(TrafficNotApplied):
+            self._applier.check_up(admission.weighted_pools(accepted))
+            if self._applier.drift([], gateway):
+                self._switch(wanted)
 
     def _is_in_force(self, resource: Resource, wanted: Mapping[str, WantedEndpoint], pools: list[Pool]) -> bool:
         """Whether the status says so, and Serve was asked for just this.

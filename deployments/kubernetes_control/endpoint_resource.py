@@ -95,6 +95,17 @@ def next_number(resource: Resource) -> int:
     return max(decisions_of(resource), default=0) + 1
 
 
+def wants_notices(resource: Resource) -> bool:
+    """Whether the plan that was accepted names anybody who is told of decisions."""
+    accepted = resource.get("status", {}).get("accepted") or {}
+    return bool(accepted.get("document", {}).get("spec", {}).get("rollout", {}).get("notify"))
+
+
+def told_of(resource: Resource) -> int:
+    """Number of the latest decision that people were told of, or need not be told of any more."""
+    return int(resource.get("status", {}).get("told", 0))
+
+
 def condition_of(resource: Resource, kind: Type) -> dict[str, Any]:
     """One condition as it stands; empty if nobody ever wrote it."""
     told = resource.get("status", {}).get("conditions", [])
@@ -134,6 +145,11 @@ def with_decision(resource: Resource, decision: Decision) -> Resource:
     }
     known = resource.get("status", {}).get("decisions", [])
     return _with_status(resource, decisions=[*known, made][-DECISIONS_KEPT:])
+
+
+def with_told(resource: Resource, number: int) -> Resource:
+    """The resource with the number of the latest decision that people were told of."""
+    return _with_status(resource, told=max(number, told_of(resource)))
 
 
 def with_conditions(resource: Resource, told: Iterable[Condition], now: datetime) -> Resource:

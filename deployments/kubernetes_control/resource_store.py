@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from deployments.kubernetes_control import endpoint_resource
+from deployments.kubernetes_control import admission, endpoint_resource
 from deployments.kubernetes_control.cluster import MODEL_ENDPOINT, Cluster, Resource, name_of
 from deployments.kubernetes_control.conditions import Condition
 from deployments.kubernetes_control.endpoint_watch import EndpointWatch
@@ -15,7 +15,7 @@ from deployments.kubernetes_control.event_recorder import EventRecorder
 from deployments.kubernetes_control.leadership import Leadership
 from deployments.rollout.control_database import Decision
 from deployments.rollout.endpoint_store import WantedEndpoint
-from deployments.rollout.errors import NoRollout, RolloutChanged
+from deployments.rollout.errors import EndpointChanged, NoRollout, RolloutChanged
 from deployments.rollout.rollout_store import Change
 from deployments.rollout.state import Rollout
 
@@ -49,6 +49,11 @@ class ResourceStore:
     ) -> None:
         self._cluster, self._watch, self._leadership = cluster, watch, leadership
         self._events, self._clock, self._decided = events, clock, decided
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether this controller acts."""
+        return self._leadership.is_held
 
     def resources(self) -> dict[str, Resource]:
         """Every ModelEndpoint by name, as it was last heard of."""
@@ -112,7 +117,45 @@ class ResourceStore:
         """
         self._leadership.check()
         decision = Decision(self._clock(), wanted.document.name, "apply", wanted.policy.policy_epoch, detail)
-        return self._replace(endpoint_resource.with_wanted(resource, wanted), decision)
+        changed = endpoint_resource.with_wanted(resource, wanted)
+        if not endpoint_resource.wants_notices(resource):  # who is named now is not told of what was before
+            changed = endpoint_resource.with_told(changed, endpoint_resource.next_number(resource))
+        return self._replace(changed, decision)
+
+    def override(self, before: WantedEndpoint, after: WantedEndpoint, decision: Decision) -> None:
+        """Write another split that a person asked for; whoever asks needs not lead.
+
+        Args:
+            before: The endpoint that it was decided on.
+            after: The endpoint with the other split.
+            decision: For the history.
+
+        Raises:
+            RolloutRunning: A rollout has begun meanwhile.
+            EndpointChanged: Somebody else wrote meanwhile.
+        """
+        name = decision.endpoint
+        resource = self._staying().get(name)
+        if resource is None or endpoint_resource.wanted_of(resource) != before:
+            raise EndpointChanged(name)
+        admission.check_owned(name, endpoint_resource.rollout_of(resource))
+        try:
+            self._replace(endpoint_resource.with_wanted(resource, after), decision)
+        except (ResourceChanged, ResourceMissing) as error:
+            raise EndpointChanged(name) from error
+
+    def note_told(self, name: str, number: int) -> None:
+        """Write which decision people were told of last.
+
+        Raises:
+            ResourceChanged: Somebody wrote meanwhile.
+            ResourceMissing: It is gone.
+            NotLeading: Another controller tells by now.
+        """
+        self._leadership.check()
+        resource = self._watch.resources().get(name)
+        if resource is not None:
+            self._replace(endpoint_resource.with_told(resource, number))
 
     def report(self, resource: Resource, told: Iterable[Condition]) -> Resource:
         """Write how an endpoint is, if that is news, and tell people what became another reason.

@@ -87,16 +87,25 @@ class RolloutChanged(RaygateError):
 
 
 class EndpointChanged(RaygateError):
-    """Somebody else changed an endpoint while the pools of another document of it came up."""
+    """Somebody else changed an endpoint while another document or split of it was on its way."""
 
     def __init__(self, endpoint: str) -> None:
         super().__init__(endpoint)
         self.endpoint = endpoint
 
     def __str__(self) -> str:
-        return (
-            f"{self.endpoint} was changed by somebody else while pools came up; look again and repeat the command"
-        )
+        return f"{self.endpoint} was changed by somebody else meanwhile; look again and repeat the command"
+
+
+class OverrideNotPossible(RaygateError):
+    """An endpoint's split cannot be overridden in this way now."""
+
+    def __init__(self, endpoint: str, reason: str) -> None:
+        super().__init__(endpoint, reason)
+        self.endpoint, self.reason = endpoint, reason
+
+    def __str__(self) -> str:
+        return f"the split of {self.endpoint} stays: {self.reason}"
 
 
 class NotLeading(RaygateError):

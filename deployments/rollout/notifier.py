@@ -30,8 +30,13 @@ class Notifier:
     ) -> None:
         self._receivers, self._transport = receivers, transport
 
-    def take(self, number: int, decision: Decision) -> bool:
-        """Tell of one decision; see ``decision_follower.Take``. What nobody takes is logged and given up."""
+    def take(self, number: int | str, decision: Decision) -> bool:
+        """Tell of one decision; see ``decision_follower.Take``. What nobody takes is logged and given up.
+
+        Args:
+            number: That no other decision has; receivers know by it what comes twice.
+            decision: That was made.
+        """
         if not announcement.is_announced(decision):
             return True
         for receiver in self._receivers(decision.endpoint):
@@ -47,7 +52,7 @@ class Notifier:
                 _log.exception("%s: %s was not told of %r", decision.endpoint, receiver.channel, decision.action)
         return True
 
-    def _deliver(self, receiver: Notification, number: int, decision: Decision) -> None:
+    def _deliver(self, receiver: Notification, number: int | str, decision: Decision) -> None:
         told = announcement.message if receiver.channel is Channel.SLACK else announcement.document
         callback.deliver(
             resolve(receiver.url).strip(),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import yaml
 from kubernetes import client
 from kubernetes_api import NAMESPACE, KubernetesApi
@@ -18,12 +21,15 @@ from deployments.kubernetes_control.endpoint_watch import EndpointWatch
 from deployments.kubernetes_control.event_recorder import EventRecorder
 from deployments.kubernetes_control.kubernetes_cluster import KubernetesCluster
 from deployments.kubernetes_control.leadership import Leadership
+from deployments.kubernetes_control.notices import Notices
 from deployments.kubernetes_control.rayservice_target import RayServiceTarget
 from deployments.kubernetes_control.resource_store import ResourceStore
+from deployments.kubernetes_control.split_overrides import SplitOverrides
 from deployments.rollout import capacity, rayservice
 from deployments.rollout.apply import Applier, Patience
 from deployments.rollout.controller import Controller, Surroundings
 from deployments.rollout.evidence import MemoryEvidence
+from deployments.rollout.notifier import Notifier
 from deployments.rollout.owed_aliases import OwedAliases
 from deployments.rollout.registry import MemoryRegistry
 from deployments.rollout.replay_gate import MemoryReplays
@@ -73,6 +79,8 @@ class Namespace:
         api: Of Kubernetes.
         serve: What Ray runs.
         kuberay_works: Whether KubeRay hands configs over.
+        told: Deliveries that receivers of notices got, and of which event.
+        web_status: What receivers answer.
     """
 
     api: KubernetesApi
@@ -82,6 +90,8 @@ class Namespace:
     monotonic: float = 1000.0
     evidence: MemoryEvidence = field(default_factory=MemoryEvidence)
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
+    told: list[tuple[str, str]] = field(default_factory=list)
+    web_status: int = 200
 
     def __post_init__(self):
         self.api.on_write = self._on_write
@@ -92,6 +102,11 @@ class Namespace:
             config = yaml.safe_load(text)
             if not self.serve.puts or self.serve.puts[-1] != config:
                 self.serve.put(config)
+
+    def web(self, request):
+        """A receiver of notices."""
+        self.told.append((request.headers["x-raygate-delivery"], json.loads(request.content)["event"]))
+        return httpx.Response(self.web_status)
 
     def create_service(self, **status):
         """What `kubectl apply -k kuberay/overlays/...` and KubeRay make."""
@@ -122,7 +137,11 @@ class Namespace:
         return {policy["endpoint"]: policy for policy in told.get("endpoints", [])}
 
     def weights(self, name="credit-risk"):
-        return {version: slots / 100 for version, slots in self.policies[name]["slots"]}
+        """Per cent by version; one that was reweighted has several runs of slots."""
+        shares = Counter()
+        for version, slots in self.policies[name]["slots"]:
+            shares[version] += slots / 100
+        return dict(shares)
 
     @property
     def pools(self):
@@ -161,6 +180,9 @@ class Operator:
         self.rollouts = Controller(holder, around)
         self.aliases = OwedAliases(holder, self.store, namespace.registry, self._now)
         self.service = RolloutService(self.store, self._now, lambda model, version: None)
+        self.overrides = SplitOverrides(self.store, applier, lambda model, version: self.risk, self._now)
+        self.risk = None
+        self.notices = Notices(self.store, Notifier(self._receivers, httpx.MockTransport(namespace.web)).take)
         self.dashboards = []
         self._thread = threading.Thread(target=self.watch.follow, args=(self.stopping,), daemon=True)
         self._thread.start()
@@ -191,6 +213,10 @@ class Operator:
 
     def _now(self):
         return self.namespace.now
+
+    def _receivers(self, endpoint):
+        known = self.store.endpoints().get(endpoint)
+        return known.document.spec.rollout.notify if known else ()
 
     def _dashboard(self, head):
         self.dashboards.append(head)

@@ -71,12 +71,6 @@ def test_what_is_in_force_is_written_no_more(namespace, operator):
             id="replay-step",
         ),
         pytest.param(
-            endpoint("fraud", rollout={"notify": [{"channel": "webhook", "url": "env:HOOK"}]}),
-            "InvalidDocument",
-            "spec.rollout.notify: nobody is told",
-            id="notification",
-        ),
-        pytest.param(
             endpoint("fraud", limits={"deadlineSeconds": 12}),
             "InvalidDocument",
             "spec.limits.deadlineSeconds: 12 must be below 12, RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S",

@@ -1,41 +1,9 @@
-"""Callers, an audit log and endpoints in memory, for routes that ask for roles."""
+"""Endpoints in memory, for routes that change them."""
 
-from deployments.access.audit import MemoryAuditLog
-from deployments.access.caller import Caller
-from deployments.access.errors import Unauthenticated
-from deployments.access.roles import Role
-from deployments.contracts.errors import UnknownEndpoint
+from deployments.contracts.errors import NothingToSwitchBack, UnknownEndpoint
 from deployments.rollout import endpoint_difference, policy
 from deployments.rollout.endpoint_store import WantedEndpoint
 from ray_apps.control import Difference
-
-
-class ByName:
-    """Takes the bearer token for a role."""
-
-    def authenticate(self, headers, in_browser=False):
-        token = dict(headers).get(b"authorization", b"").decode().removeprefix("Bearer ")
-        if not token:
-            raise Unauthenticated("no credential")
-        return Caller.with_role(f"the {token}", Role(token), "key:1")
-
-
-class Recorder:
-    """Keeps audit events at once."""
-
-    waiting = 0
-
-    def __init__(self):
-        self.log = MemoryAuditLog()
-
-    def record(self, event):
-        self.log.append([event])
-
-    def start(self):
-        """Nothing to start."""
-
-    def close(self):
-        """Nothing to close."""
 
 
 class MemoryControl:
@@ -61,6 +29,12 @@ class MemoryControl:
             raise UnknownEndpoint(name, tuple(known))
         made = policy.with_weights(known[name].policy, weights, 3)
         self.store.wanted[name] = WantedEndpoint(known[name].document, 1, made)
+
+    def switch(self, name, version):
+        self.set_traffic(name, {version: 100.0})
+
+    def switch_back(self, name):
+        raise NothingToSwitchBack(name)
 
     def delete(self, name):
         known = self.wanted()

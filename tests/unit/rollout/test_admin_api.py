@@ -2,8 +2,9 @@
 
 import httpx
 import pytest
-from admin_doubles import ByName, MemoryControl, Recorder
+from admin_doubles import MemoryControl
 from prometheus_client.parser import text_string_to_metric_families
+from role_callers import ByName, Recorder
 from rollout_examples import NAME, World, wanted_endpoint
 
 from deployments.access.access import Access
@@ -124,10 +125,13 @@ def test_an_endpoint_is_applied_overridden_and_deleted_over_http(ask, audit):
     assert ask("GET", ENDPOINTS, role="viewer").json()[0]["weights"] == {"1.0.0": 70, "1.1.0": 30}
     changed = ask("PUT", f"{ENDPOINTS}/{NAME}/traffic", json={"weights": {"1.0.0": 50, "1.1.0": 50}})
     assert (changed.status_code, changed.json()["weights"]["1.1.0"]) == (200, 50)
+    switched = ask("POST", f"{ENDPOINTS}/{NAME}/switch", json={"version": "1.1.0"})
+    assert (switched.status_code, switched.json()["weights"]["1.1.0"]) == (200, 100)
     assert ask("DELETE", f"{ENDPOINTS}/{NAME}").status_code == 204
     assert ask("GET", ENDPOINTS, role="viewer").json() == []
     assert [event.action.value for event in audit.log.events] == [
         "endpoint.applied",
+        "traffic.changed",
         "traffic.changed",
         "endpoint.deleted",
     ]
@@ -160,6 +164,8 @@ def test_an_endpoint_is_applied_overridden_and_deleted_over_http(ask, audit):
         pytest.param(
             "PUT", "/nobody/traffic", {"weights": {"1.0.0": 100}}, "operator", 404, "nobody", id="unknown-endpoint"
         ),
+        pytest.param("POST", f"/{NAME}/switch", {}, "operator", 422, "name a version", id="switch-nowhere"),
+        pytest.param("POST", f"/{NAME}/switch", {"back": True}, "operator", 409, "", id="never-switched"),
     ],
 )
 def test_what_cannot_be_applied_has_a_status_and_a_reason(ask, method, path, body, role, status, details):

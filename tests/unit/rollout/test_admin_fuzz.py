@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 import schemathesis
-from admin_doubles import ByName, MemoryControl, Recorder
+from admin_doubles import MemoryControl
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from role_callers import ByName, Recorder
 from rollout_examples import NAME, World
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance, unsupported_method

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from admin_doubles import ByName, Recorder
 from fastapi import FastAPI
+from role_callers import ByName, Recorder
 from rollout_examples import World
 
 from deployments.access.access import Access

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from admin_doubles import ByName, Recorder
+from role_callers import ByName, Recorder
 from rollout_examples import NAME, NOON, V1, V2, World
 
 from deployments.access.access import Access
