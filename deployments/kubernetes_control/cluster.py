@@ -113,7 +113,11 @@ class Cluster(Protocol):
         ...
 
     def apply(self, kind: Kind, resource: Resource, field_manager: str) -> Resource:
-        """Server-side apply: take over the fields that are named, and none of the others."""
+        """Server-side apply: take over the fields that are named, and none of the others.
+
+        Raises:
+            ResourceChanged: It has another ``metadata.resourceVersion`` than is named, if one is.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +11,20 @@ import yaml
 
 from deployments.contracts.errors import RaygateError, TrafficNotApplied
 from deployments.kubernetes_control.cluster import RAY_SERVICE, Cluster, Resource
-from deployments.kubernetes_control.errors import ResourceMissing, ServiceMissing, ServiceUpgrading
+from deployments.kubernetes_control.errors import (
+    KubernetesUnavailable,
+    RequestRefused,
+    ResourceChanged,
+    ResourceMissing,
+    ServiceMissing,
+    ServiceUpgrading,
+)
 from deployments.rollout import rayservice
 from deployments.rollout.serve_config import ServeConfig
 from deployments.rollout.serve_target import ApplicationState, ServeState, ServeTarget
 
+WRITE_ATTEMPTS = 5
+"""KubeRay writes a RayService's status now and then; five reads in a row that each miss one are not by chance."""
 FIELD_MANAGER = "raygate-controller"
 """Owner of ``spec.serveConfigV2`` alone. Whoever applies the manifests of Git never names that field."""
 
@@ -58,17 +68,34 @@ class RayServiceTarget:
 
     def put(self, config: ServeConfig) -> None:
         """See ServeTarget; the same config again writes nothing."""
-        service = self._service()
         applications = sorted(config["applications"], key=lambda application: str(application["name"]))
         text = rayservice.config_text({**config, "applications": applications})
-        if service["spec"].get("serveConfigV2") == text:
-            return
-        _head_service(service)  # not while KubeRay moves to another cluster
-        self._check_leads()
-        wanted = {"metadata": {"name": self._name}, "spec": {"serveConfigV2": text}}
+        for _ in range(WRITE_ATTEMPTS):
+            service = self._service()
+            if service["spec"].get("serveConfigV2") == text:
+                return
+            _head_service(service)  # not while KubeRay moves to another cluster
+            self._check_leads()
+            with suppress(ResourceChanged):
+                self._write(text, service["metadata"]["resourceVersion"])
+                return
+        raise TrafficNotApplied(
+            f"the RayService {self._name} was changed meanwhile {WRITE_ATTEMPTS} times in a row"
+        )
+
+    def _write(self, text: str, resource_version: str) -> None:
+        """Write over what was read, and over nothing newer: a controller that was paused here leads no more.
+
+        Raises:
+            ResourceChanged: There is something newer.
+            TrafficNotApplied: The API does not take it.
+        """
+        metadata = {"name": self._name, "resourceVersion": resource_version}
         try:
-            self._cluster.apply(RAY_SERVICE, wanted, FIELD_MANAGER)
-        except RaygateError as error:
+            self._cluster.apply(
+                RAY_SERVICE, {"metadata": metadata, "spec": {"serveConfigV2": text}}, FIELD_MANAGER
+            )
+        except (RequestRefused, KubernetesUnavailable, ResourceMissing) as error:
             raise TrafficNotApplied(
                 f"the RayService {self._name} did not take the Serve config: {error}"
             ) from error

@@ -83,11 +83,16 @@ class KubernetesApi(ThreadingHTTPServer):
     def apply(self, plural, resource, manager, force=False):
         """Server-side apply."""
         with self.changed:
-            name = resource["metadata"]["name"]
+            name, metadata = resource["metadata"]["name"], dict(resource["metadata"])
             if (plural, name) not in self.stored:
+                if "resourceVersion" in metadata:
+                    raise Refused(409, "Conflict")
                 self.owners[plural, name] = {}
                 self.create(plural, resource)
             known = self.get(plural, name)
+            self._check_version(known, metadata)
+            metadata.pop("resourceVersion", None)
+            resource = {**resource, "metadata": metadata}
             try:
                 live, owners = applied(known, self.owners.setdefault((plural, name), {}), manager, resource, force)
             except Conflict as error:

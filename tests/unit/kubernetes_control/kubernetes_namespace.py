@@ -162,7 +162,7 @@ class Operator:
     def __init__(self, namespace, holder):
         settings = client.Configuration(host=namespace.api.url)
         settings.retries = False
-        cluster = KubernetesCluster(client.ApiClient(settings), NAMESPACE, watch_seconds=20)
+        self.cluster = cluster = KubernetesCluster(client.ApiClient(settings), NAMESPACE, watch_seconds=20)
         self.namespace, self.stopping, self.changed = namespace, threading.Event(), threading.Event()
         self.watch = EndpointWatch(cluster, self.changed, retry_seconds=0.02)
         self.leadership = Leadership(cluster, "raygate-controller", holder, lambda: namespace.monotonic)
