@@ -4,13 +4,14 @@ A request that predicts goes to the gateway at once. Serve would wrap it in metr
 own, a third of the gateway's time; what they tell, the gateway counts itself. A replica that stops waits for such
 requests all the same: uvicorn's server ends after the last of them.
 
-An answer leaves in one write: its head never goes out without its body. uvicorn writes head and body apart. A
-gateway that is killed between the two leaves a caller with half an answer, which nobody can repeat for it: HAProxy
-retries only what has not begun. Two writes also cost a second round of system calls here, in HAProxy and at the
-caller.
+An answer leaves in one write: its head never goes out without the first part of its body. uvicorn writes the two
+apart. A gateway that is killed between them leaves a caller with half an answer, which nobody can repeat for it:
+HAProxy retries only what has not begun. Two writes also cost a second round of system calls here, in HAProxy and
+at the caller.
 
 A request ends when its caller leaves. Serve would watch for that with a task of its own, a queue and a task around
-the answer, another tenth; here the connection tells the one task that there is.
+the answer, another tenth; here the connection tells the one task that there is. Of several requests that a caller
+sent at once, without waiting, only the last is told; the others run to their end.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from deployments.gateway.body import Scope
 
 _Cycle = httptools_impl.RequestResponseCycle
-_UNWATCHED = (b"x-request-disconnect-disabled", b"?1")
-"""Serve is not to watch for callers that leave. It reads the last header of a name: no caller's own."""
+_UNWATCHED = ((b"x-request-disconnect-disabled", b"?1"), (b"x-request-timeout-seconds", b"0"))
+"""Serve is not to watch for callers that leave, nor for a deadline that a caller names: for either it answers in a
+task apart, which would go on when this one ends. It reads the last header of a name: no caller's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +54,23 @@ class ShortWay:
 
 
 class _Gathering:
-    """Stands for a transport while a head and its body are written; closes only after both are out."""
+    """Stands for a transport while a head and its body are written; both go out together, or before it closes."""
 
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.closed = False
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._pieces: list[bytes] = []
 
     def write(self, data: bytes) -> None:
-        self.pieces.append(data)
+        self._pieces.append(data)
+
+    def flush(self) -> None:
+        if self._pieces:  # else the caller has left: uvloop raises at a write to what is closed
+            self._transport.write(b"".join(self._pieces))
+            self._pieces.clear()
 
     def close(self) -> None:
-        self.closed = True
+        self.flush()
+        self._transport.close()  # now: uvicorn asks next whether another request of the connection may begin
 
 
 class GatewayCycle(_Cycle):
@@ -80,7 +88,7 @@ class GatewayCycle(_Cycle):
             self.default_headers = [*self.default_headers, self._own_id()]
             await super().run_asgi(cast("ASGI3Application", self.short_way.application))
         else:
-            self.scope["headers"] = [*self.scope["headers"], _UNWATCHED]
+            self.scope["headers"] = [*self.scope["headers"], *_UNWATCHED]
             await super().run_asgi(app)
 
     def _own_id(self) -> tuple[bytes, bytes]:
@@ -112,16 +120,14 @@ class GatewayCycle(_Cycle):
             await super().send(message)
             return
         head, self._head = self._head, None
-        transport, gathering = self.transport, _Gathering()
+        transport, gathering = self.transport, _Gathering(self.transport)
         self.transport = cast(asyncio.Transport, gathering)
         try:
             await super().send(head)
             await super().send(message)
+            gathering.flush()
         finally:
             self.transport = transport
-            transport.write(b"".join(gathering.pieces))
-            if gathering.closed:
-                transport.close()
 
 
 def install(short_way: ShortWay | None = None) -> None:

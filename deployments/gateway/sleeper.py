@@ -7,8 +7,9 @@ needs it waits for one call that says what it serves, which all who wait share, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
 
 from deployments.contracts.errors import PoolUnavailable, RaygateError
 
@@ -42,7 +43,7 @@ class Sleeper:
         asleep: Whether the pool had no replica when Serve was asked last.
     """
 
-    def __init__(self, version: str, wake: Callable[[], Awaitable[ServedVersion]]) -> None:
+    def __init__(self, version: str, wake: Callable[[], Coroutine[Any, Any, ServedVersion]]) -> None:
         self._version, self._wake = version, wake
         self._waking: asyncio.Future[ServedVersion] | None = None
         self.asleep = False
@@ -55,7 +56,8 @@ class Sleeper:
             PoolUnavailable: It cannot.
         """
         if self._waking is None or self._waking.done():
-            self._waking = asyncio.ensure_future(self._wake())
+            # In no request's context: Serve cancels what a request has called when its caller leaves; others wait.
+            self._waking = asyncio.get_running_loop().create_task(self._wake(), context=Context())
             self._waking.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         waking = self._waking
         try:

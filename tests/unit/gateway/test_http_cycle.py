@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import re
 
 import pytest
 import uvicorn
+import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deployments.gateway import http_cycle
@@ -94,6 +96,36 @@ def test_other_answers_are_complete_before_the_connection_closes(method, asks, b
     asyncio.run(scenario())
 
 
+def test_a_request_after_the_last_one_of_a_connection_is_not_begun():
+    async def scenario():
+        begun = []
+
+        async def application(scope, receive, send):
+            begun.append(scope["path"])
+            headers = [(b"content-length", b"5"), (b"connection", b"close")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"hello"})
+
+        async with connection_to(application) as (reader, writer):
+            request = REQUEST % (b"GET", b"")
+            writer.write(request + request.replace(b"/", b"/again", 1))
+            assert (await reader.read()).count(b"hello") == 1
+        assert begun == ["/"]
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_whose_body_is_longer_than_its_head_says_is_no_answer():
+    async def scenario():
+        application = SlowBody(b"hello", headers=[(b"content-length", b"4")])
+        application.may_go_on.set()
+        async with connection_to(application) as (reader, writer):
+            writer.write(REQUEST % (b"GET", b""))
+            assert await reader.read() == b""
+
+    asyncio.run(scenario())
+
+
 def test_a_connection_takes_one_request_after_the_other():
     async def scenario():
         application = SlowBody(b"hello", headers=[(b"content-length", b"5")])
@@ -132,14 +164,40 @@ def test_work_for_a_caller_that_left_ends_and_nothing_watches_for_it():
             finally:
                 ended.set()
 
+        own = b"x-request-disconnect-disabled: ?0\r\nx-request-timeout-seconds: 9\r\n"
         async with connection_to(application) as (_, writer):
-            writer.write(REQUEST % (b"POST", b"content-length: 0\r\nx-request-disconnect-disabled: ?0\r\n"))
+            writer.write(REQUEST % (b"POST", b"content-length: 0\r\n" + own))
             await begun.wait()
             writer.close()
             await asyncio.wait_for(ended.wait(), 5)
         assert scopes[0][b"x-request-disconnect-disabled"] == b"?1"
+        assert scopes[0][b"x-request-timeout-seconds"] == b"0"
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("has_begun", [False, True], ids=["before-the-head", "after-the-head"])
+def test_a_caller_that_leaves_while_it_is_answered_is_no_failure(run, has_begun):
+    async def scenario():
+        failures, begun = [], asyncio.Event()
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
+
+        async def application(scope, receive, send):
+            if has_begun:
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+            begun.set()
+            await asyncio.Event().wait()
+
+        async with connection_to(application) as (_, writer):
+            writer.write(REQUEST % (b"POST", b"content-length: 0\r\n"))
+            await begun.wait()
+            writer.close()
+        gc.collect()  # asyncio tells of a task's failure when nobody can ask for it any more
+        await asyncio.sleep(0)
+        assert failures == []
+
+    run(scenario())
 
 
 def test_a_body_that_never_comes_whole_ends_with_its_caller():

@@ -2,12 +2,13 @@
 
 import asyncio
 import pickle
+from contextvars import ContextVar
 
 import pytest
 from gateway_stack import V1, V3, until
 
 from deployments.contracts.traffic_policy import Condition, Rule
-from deployments.gateway.sleeper import PoolStarting
+from deployments.gateway.sleeper import PoolStarting, Sleeper
 from deployments.routing.slot_table import SlotTable
 
 BETA = {"x-cohort": "beta"}
@@ -84,6 +85,20 @@ def test_all_who_wait_share_one_call_and_are_answered(play_asleep, row, known):
         assert stack.pool(V3).described == 1
 
     play_asleep(scenario, known)
+
+
+def test_the_call_that_wakes_a_pool_belongs_to_no_request_for_others_wait_for_it_too():
+    request, seen = ContextVar("request", default="none"), []
+
+    async def wake():
+        seen.append(request.get())
+
+    async def scenario():
+        request.set("the first one")
+        await Sleeper(str(V3), wake).awake(1.0)
+
+    asyncio.run(scenario())
+    assert seen == ["none"]
 
 
 @either("known")
