@@ -36,6 +36,7 @@ from monitoring.push import Push
 from monitoring.quality.label_store import LabelStore
 from monitoring.quality.watch import QualityWatch
 from monitoring.quality_exporter import QualityExporter
+from monitoring.sliding import Point
 from monitoring.window import Window
 from ray_apps import background_task, window_recall
 from ray_apps.drift_reports import DriftReports
@@ -98,6 +99,7 @@ class Monitor:
         self._log, self._span = settings.request_log, config.span()
         self._began, self._began_at = time.monotonic(), datetime.now(UTC)
         self._looking: asyncio.Task[None] | None = None
+        self._recalling: asyncio.Task[list[Point]] | None = None
         self._pools = PoolDescriptions()
         self._reports = DriftReports(settings.request_log if config.alerts else "", limits=config.limits())
         self._registry.register(LimitsExporter(config, settings.environment))
@@ -137,7 +139,7 @@ class Monitor:
                 await self._pools.learn(observed.keys())
                 packages = self._pools.known
                 references = {key: described.reference for key, described in packages.items()}
-                await self._recall(packages)
+                self._recall(packages)
                 await asyncio.to_thread(self._drift.look, observed, references, time.monotonic())
                 self._reports.look(self._drift.judged, packages, datetime.now(UTC))
                 metadata = {key: described.metadata for key, described in packages.items()}
@@ -145,17 +147,29 @@ class Monitor:
             except Exception:  # figures of the past stay; the next look comes
                 _log.exception("drift and quality could not be judged")
 
-    async def _recall(self, packages: dict[PackageKey, PoolDescription]) -> None:
-        """Once, some time after the start: take the rows of the window that nobody listened to out of the log."""
-        if self._recall_seconds is None or time.monotonic() - self._began < self._recall_seconds:
-            return
-        self._recall_seconds = None  # one attempt: a log that cannot be read costs an hour's window, and no more
-        past = await background_task.run(
-            window_recall.points, self._log, packages, self._began_at, self._began, self._span
-        )
-        self._drift.recall(past)
+    def _recall(self, packages: dict[PackageKey, PoolDescription]) -> None:
+        """Once, some time after the start: ask for what nobody listened to; take it over when it is counted."""
+        if self._recall_seconds is not None and time.monotonic() - self._began >= self._recall_seconds:
+            self._recall_seconds = (
+                None  # one attempt: a log that cannot be read costs an hour's window, and no more
+            )
+            self._recalling = asyncio.create_task(self._rows_missed(packages))
+        if self._recalling is not None and self._recalling.done():
+            self._drift.recall(self._recalling.result())
+            self._recalling = None
+
+    async def _rows_missed(self, packages: dict[PackageKey, PoolDescription]) -> list[Point]:
+        """The window before the start, out of the log; a busy node takes its time for that."""
+        try:
+            past = await background_task.run(
+                window_recall.points, self._log, packages, self._began_at, self._began, self._span
+            )
+        except Exception:
+            _log.exception("the window before the start could not be recalled from the prediction log")
+            return []
         rows = sum(distributions.rows for distributions in past[-1].observed.values()) if past else 0
         _log.info("%s rows of the window were recalled from the prediction log", rows)
+        return past
 
     async def snapshot(self) -> dict[str, Any]:
         """All gateways added up, in the shape of one gateway's snapshot; weights and epochs are the live ones'."""

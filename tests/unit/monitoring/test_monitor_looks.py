@@ -14,7 +14,8 @@ from deployments.contracts.model_version import Version
 from deployments.contracts.package import InferencePath, ModelMetadata, Parity, Task
 from deployments.contracts.snapshot import GatewaySnapshot
 from deployments.contracts.wire import PoolDescription
-from ray_apps import monitor, pool_descriptions
+from monitoring.sliding import Point
+from ray_apps import background_task, monitor, pool_descriptions
 
 KEY = ("credit_risk", "1.0.0", "d" * 64)
 METADATA = ModelMetadata(
@@ -54,24 +55,56 @@ def described(monkeypatch):
     return live
 
 
+async def page_with(line, live, config=CONFIG, **arguments):
+    """The metrics page of a monitor that a gateway told of rows, as soon as it has a line."""
+    access = {"mode": "insecure-local"}
+    watching = monitor.Monitor({"metrics_port": 0, "access": access, "monitoring": config, **arguments})
+    plain = snapshot("a", 1).to_plain()
+    counted = {"model": KEY[0], "version": KEY[1], "digest": KEY[2], **live.to_plain()}
+    await watching.record(GatewaySnapshot.from_plain({**plain, "distributions": [counted]}).to_plain())
+    for _ in range(1000):
+        page = generate_latest(watching._registry).decode()
+        if line in page:
+            break
+        await asyncio.sleep(0.01)
+    watching._looking.cancel()
+    return page
+
+
 def test_what_gateways_count_becomes_drift_and_an_estimate_on_the_metrics_page(described):
-    arguments = {"metrics_port": 0, "access": {"mode": "insecure-local"}, "monitoring": CONFIG}
-
-    async def told():
-        watching = monitor.Monitor(arguments)
-        plain = snapshot("a", 1).to_plain()
-        counted = {"model": KEY[0], "version": KEY[1], "digest": KEY[2], **described.to_plain()}
-        await watching.record(GatewaySnapshot.from_plain({**plain, "distributions": [counted]}).to_plain())
-        for _ in range(1000):
-            page = generate_latest(watching._registry).decode()
-            if "ml_model_performance_estimate{" in page:
-                break
-            await asyncio.sleep(0.01)
-        watching._looking.cancel()
-        return page
-
-    page = asyncio.run(told())
+    page = asyncio.run(page_with("ml_model_performance_estimate{", described))
     assert 'raygate_alert_limit{environment="local",limit="psi_critical"} 0.3' in page
     assert 'ml_drift_window_rows{environment="local",model="credit_risk",version="1.0.0"} 2000.0' in page
     assert 'level="not_enough_data",model="credit_risk",version="1.0.0"} 0.0' in page
     assert 'ml_feature_drift_psi{environment="local",feature="number 1"' in page
+
+
+RECALLING = {**CONFIG, "recall_seconds": 0}
+WINDOW = 'ml_drift_window_rows{environment="local",model="credit_risk",version="1.0.0"} '
+
+
+def test_drift_is_judged_while_the_window_before_the_start_is_still_read(described, monkeypatch, tmp_path):
+    async def never_ends(*work):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(background_task, "run", never_ends)
+    page = asyncio.run(page_with(WINDOW + "2000.0", described, RECALLING, request_log=str(tmp_path)))
+    assert WINDOW + "2000.0" in page
+
+
+def test_the_window_before_the_start_counts_as_soon_as_it_is_read(described, monkeypatch, tmp_path):
+    async def read(function, log, packages, until, at, span):
+        return [Point(at - 60.0, {}), Point(at, {KEY: described})]
+
+    monkeypatch.setattr(background_task, "run", read)
+    page = asyncio.run(page_with(WINDOW + "4000.0", described, RECALLING, request_log=str(tmp_path)))
+    assert WINDOW + "4000.0" in page
+
+
+def test_a_log_that_cannot_be_read_costs_the_window_before_the_start_and_no_more(described, monkeypatch, tmp_path):
+    async def fail(*work):
+        raise OSError
+
+    monkeypatch.setattr(background_task, "run", fail)
+    page = asyncio.run(page_with(WINDOW + "2000.0", described, RECALLING, request_log=str(tmp_path)))
+    assert WINDOW + "2000.0" in page
