@@ -47,7 +47,7 @@ from deployments.runtime.model_store import ModelStore
 from ray_apps import gateway_arguments, served_pools
 from ray_apps.champion_alias import MlflowRegistry
 from ray_apps.kubernetes_settings import KubernetesSettings
-from ray_apps.replay_gate import BatchReplays
+from ray_apps.rayjob_replays import RayJobReplays
 from ray_apps.risk_tiers import risk_tiers
 from ray_apps.rollout_evidence import MeasuredEvidence
 
@@ -156,7 +156,7 @@ def build(settings: KubernetesSettings, cluster: Cluster) -> KubernetesControlle
         store=store,
         evidence=evidence(settings, target),
         traffic=reconciler,
-        replays=BatchReplays(settings),
+        replays=RayJobReplays(cluster, settings),
         clock=_now,
     )
     rollouts = Controller(settings.pod, surroundings)

@@ -15,6 +15,9 @@ class KubernetesSettings(Settings):
     pod: str = Field(description="Name of this pod: who leads, and who reports Events")
     gateway_replicas: int = Field(2, ge=1, description="Replicas of the ingress; of two one may die")
     ray_service: str = Field("raygate", description="Name of the RayService that serves")
+    replays: str = Field(
+        "", description="Directory or s3://bucket/prefix where replay steps of rollouts' plans leave comparisons"
+    )
     kubeconfig: str | None = Field(None, description="File with the cluster's address; default the pod's account")
     ray_token: str | None = Field(
         None, validation_alias="RAY_AUTH_TOKEN", description="Ray's token; empty where Ray asks for none"
