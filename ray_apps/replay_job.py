@@ -23,7 +23,7 @@ from deployments.storage.location import Location
 from ray_apps import batch_score, replays
 from ray_apps.job_log import JobLog
 from ray_apps.replays import WantedReplay
-from ray_apps.settings import Settings
+from ray_apps.settings import PodSettings, Settings
 
 MODULE = "ray_apps.replay_job"
 OUTCOME = "_replayed.json"
@@ -75,7 +75,7 @@ def replay(asked: WantedReplay, settings: Settings) -> Replayed:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the replay; the exit status is 0 if it is compared."""
     asked = WantedReplay(**vars(_parser().parse_args(arguments)))
-    settings = Settings()
+    settings = PodSettings()
     log = JobLog("replay", settings.log_level)
     try:
         found = replay(asked, settings)

@@ -215,3 +215,13 @@ class Settings(BaseSettings):
     def metrics_url(self) -> str:
         """URL of the Prometheus text."""
         return f"http://127.0.0.1:{self.metrics_port}/metrics"
+
+
+class PodSettings(Settings):
+    """Of a job's pod, where a variable has a secret itself rather than a reference to it."""
+
+    log_keys: str | None = Field(
+        "env:RAYGATE_LOG_KEYS",
+        validation_alias="RAYGATE_LOG_KEYS_FROM",
+        description="env:NAME or file:/path of the keys for personal data; by default as for gateways",
+    )

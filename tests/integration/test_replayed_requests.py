@@ -86,7 +86,11 @@ def test_a_job_of_its_own_finds_the_same_and_leaves_no_answers(stack, rows, span
     moments = (datetime.fromisoformat(f"{moment}+00:00") for moment in (since, until))
     versions = (Version.parse(STABLE), Version.parse("1.1.0"))
     asked = WantedReplay("rollout/0", "credit_risk", *versions, *moments, str(tmp_path / "replayed"))
-    told = {"RAYGATE_STATE_DIRECTORY": str(stack.settings.state), "MODEL_PATH": str(stack.settings.models)}
+    told = {
+        "RAYGATE_STATE_DIRECTORY": str(stack.settings.state),
+        "MODEL_PATH": str(stack.settings.models),
+        "RAYGATE_LOG_KEYS_FROM": f"file:{stack.settings.state / 'log.key'}",
+    }
     job(shlex.join(replay_job.command(asked)[1:]), **told)
     found = replay_job.outcome(asked.output)
     assert (found.is_done, found.rows, found.rejected) == (True, REQUESTS * len(rows), 0)

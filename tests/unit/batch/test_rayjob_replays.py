@@ -74,6 +74,7 @@ def settings(tmp_path, shop_store, monkeypatch):
     told = {
         "RAYGATE_STATE_DIRECTORY": tmp_path,
         "MODEL_PATH": shop_store.root,
+        "RAYGATE_LOG_KEYS_FROM": f"file:{tmp_path / 'log.key'}",
         "RAYGATE_REPLAYS": tmp_path / "replays",
         "RAYGATE_NAMESPACE": "raygate-dev",
         "RAYGATE_POD": "controller-1",
