@@ -82,6 +82,9 @@ class Settings(BaseSettings):
         None, description="YAML file of an access policy (token issuers, limits); default: API keys alone"
     )
     api_key: str | None = Field(None, description="What this machine's commands send; default the local key")
+    controller: str | None = Field(
+        None, description="Admin API of another controller: `raygate rollout`, traffic and switch speak to it"
+    )
     log_uri: str | None = Field(
         None, description="Root of the prediction log: directory or s3://bucket/prefix; empty writes none"
     )

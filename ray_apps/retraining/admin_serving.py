@@ -9,7 +9,7 @@ import httpx
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.rollout_status import RolloutStatus
 from deployments.rollout.dashboard_target import bearer
-from deployments.rollout.state import Phase
+from deployments.rollout.status import is_over
 from ray_apps.remote_controller import ControllerRefused, RemoteController
 from ray_apps.retraining import label_count, monitor_evidence
 from ray_apps.retraining.decision import Evidence
@@ -74,7 +74,7 @@ class AdminServing:
             if error.is_of_the_caller:
                 raise
             latest = self._latest(run.endpoint)
-            is_moving = latest is not None and not (Phase(latest.phase).is_final and latest.in_force)
+            is_moving = latest is not None and not is_over(latest)
             state = CanaryState.WAITING if is_moving else CanaryState.NOT_POSSIBLE
             return Canary(state, error.reason)
 

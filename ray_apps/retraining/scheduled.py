@@ -25,7 +25,7 @@ Perform = Callable[[str], RetrainingRun]
 class ScheduledSettings(PodSettings):
     """Of a pod that retrains by the clock; its manifest sets them."""
 
-    controller: str = Field(description="Base URL of the controller's admin API")
+    controller: str = Field(description="Base URL of the controller's admin API; required")
     monitor: str = Field(description="URL of the monitor's Prometheus text")
 
 
