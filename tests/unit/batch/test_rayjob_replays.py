@@ -188,6 +188,11 @@ def test_a_time_without_requests_is_told_and_no_failure(kuberay, gate, traffic, 
             id="says-why",
         ),
         pytest.param({"message": "DeadlineExceeded"}, "DeadlineExceeded", id="no-cluster-came-up"),
+        pytest.param(
+            {"jobDeploymentStatus": "ValidationFailed", "message": "no such policy"},
+            "no such policy",
+            id="kuberay-does-not-take-it",
+        ),
         pytest.param({"jobStatus": "STOPPED"}, "it is Failed, STOPPED and left no", id="somebody-stopped-it"),
     ],
 )
