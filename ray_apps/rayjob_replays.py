@@ -21,7 +21,7 @@ from ray_apps.replays import WantedReplay
 TEMPLATE = "raygate-replay"
 """A RayCronJob that is suspended: its job is begun by whoever needs one, as ``kubectl create job --from`` does."""
 _ENDED = ("Complete", "Failed", "ValidationFailed")
-"""Values of ``status.jobDeploymentStatus`` after which KubeRay does nothing more; between attempts it is another."""
+"""Values of ``status.jobDeploymentStatus`` after which KubeRay does nothing more; not that between attempts."""
 
 
 class RayJobReplays:
