@@ -5,11 +5,19 @@ from __future__ import annotations
 import hashlib
 import shlex
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from deployments.batch.submission import last_words
 from deployments.contracts.rollout_plan import ReplayStep
-from deployments.kubernetes_control.cluster import RAY_CRON_JOB, RAY_JOB, Cluster, Resource
+from deployments.kubernetes_control.cluster import (
+    MODEL_ENDPOINT,
+    RAY_CRON_JOB,
+    RAY_JOB,
+    Cluster,
+    Resource,
+    name_of,
+)
 from deployments.kubernetes_control.errors import ResourceChanged, ResourceMissing
 from deployments.rollout.analysis.replay import Replayed
 from deployments.rollout.errors import ReplayFailed, ReplayNotPossible
@@ -20,6 +28,7 @@ from ray_apps.replays import WantedReplay
 
 TEMPLATE = "raygate-replay"
 """A RayCronJob that is suspended: its job is begun by whoever needs one, as ``kubectl create job --from`` does."""
+_OUTPUT = "raygate.io/output"
 _ENDED = ("Complete", "Failed", "ValidationFailed")
 """Values of ``status.jobDeploymentStatus`` after which KubeRay does nothing more; not that between attempts."""
 
@@ -40,19 +49,24 @@ class RayJobReplays:
         asked = replays.wanted(rollout, step, self._settings.replays)
         name = job_name(asked)
         try:
-            status = self._cluster.get(RAY_JOB, name).get("status") or {}
+            found = self._cluster.get(RAY_JOB, name)
         except ResourceMissing:
-            # Jobs that have succeeded are removed after a week; what came of them stays.
-            return self._begun(asked, name)
+            return self._begun(asked, name, rollout.endpoint)
+        status = found.get("status") or {}
         if status.get("jobDeploymentStatus") not in _ENDED:
             return Replayed(is_done=False, told=f"the RayJob {name} is {_state(status)}")
-        found = replay_job.outcome(asked.output) if status.get("jobStatus") == "SUCCEEDED" else None
-        if found is None:
-            raise ReplayFailed(name, _reason(status))
-        return found
+        # As it was begun: the setting may be another by now.
+        asked = replace(asked, output=found["metadata"].get("annotations", {}).get(_OUTPUT, asked.output))
+        has_succeeded = status.get("jobStatus") == "SUCCEEDED"
+        replayed = replay_job.outcome(asked) if has_succeeded else None
+        if replayed is None:
+            replay_job.discard_answers(asked)
+            left_nothing = f"it has succeeded and left no comparison in {asked.output}"
+            raise ReplayFailed(name, left_nothing if has_succeeded else _reason(status))
+        return replayed
 
-    def _begun(self, asked: WantedReplay, name: str) -> Replayed:
-        """Begin a replay, unless it has ended long ago.
+    def _begun(self, asked: WantedReplay, name: str, endpoint: str) -> Replayed:
+        """Begin a replay, unless it has ended long ago: jobs that have succeeded are removed after a week.
 
         Raises:
             ReplayNotPossible: There is nowhere to leave what comes of it, or no template of its job.
@@ -60,7 +74,7 @@ class RayJobReplays:
         if not self._settings.replays:
             raise _not_possible(asked, "RAYGATE_REPLAYS is empty: say where comparisons are kept")
         replays.check(asked, self._settings)
-        found = replay_job.outcome(asked.output)
+        found = replay_job.outcome(asked)
         if found is not None:
             return found
         try:
@@ -68,8 +82,9 @@ class RayJobReplays:
         except ResourceMissing as error:
             reason = f"there is no RayCronJob {TEMPLATE}: kubectl apply -k kuberay/schedules/replay"
             raise _not_possible(asked, reason) from error
+        owner = self._cluster.get(MODEL_ENDPOINT, endpoint)
         with suppress(ResourceChanged):  # another look was faster
-            self._cluster.create(RAY_JOB, job(asked, name, template))
+            self._cluster.create(RAY_JOB, job(asked, name, template, owner))
         return Replayed(is_done=False, told=f"the RayJob {name} is begun")
 
 
@@ -78,19 +93,23 @@ def job_name(asked: WantedReplay) -> str:
     return f"{TEMPLATE}-{hashlib.sha256(asked.name.encode()).hexdigest()[:16]}"
 
 
-def job(asked: WantedReplay, name: str, template: Resource) -> Resource:
+def job(asked: WantedReplay, name: str, template: Resource, owner: Resource) -> Resource:
     """The RayJob of a replay.
 
     Args:
         asked: The replay.
         name: Of the job.
         template: RayCronJob that knows everything but the command.
+        owner: ModelEndpoint of the rollout; the job goes with it.
     """
     rollout, _, step = asked.name.rpartition("/")
     metadata = {
         "name": name,
         "labels": template["metadata"].get("labels", {}),
-        "annotations": {"raygate.io/rollout": rollout, "raygate.io/step": step},
+        "annotations": {"raygate.io/rollout": rollout, "raygate.io/step": step, _OUTPUT: asked.output},
+        "ownerReferences": [
+            {**MODEL_ENDPOINT.head, "name": name_of(owner), "uid": owner["metadata"]["uid"]},
+        ],
     }
     spec = {**template["spec"]["jobTemplate"], "entrypoint": shlex.join(replay_job.command(asked))}
     return {**RAY_JOB.head, "metadata": metadata, "spec": spec}
@@ -103,7 +122,7 @@ def _state(status: dict[str, Any]) -> str:
 
 def _reason(status: dict[str, Any]) -> str:
     message = status.get("message") or ""
-    return last_words(message) or message[-500:] or f"it is {_state(status)} and left no comparison"
+    return last_words(message) or message[-500:] or f"it is {_state(status)}"
 
 
 def _not_possible(asked: WantedReplay, reason: str) -> ReplayNotPossible:

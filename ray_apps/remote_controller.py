@@ -119,7 +119,7 @@ class RemoteController:
         try:
             answer = self._http.request(method, f"{self.address}{path}", json=body)
             told = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise ControllerSilent(self.address, str(error) or type(error).__name__) from error
         if answer.is_success:
             return answer

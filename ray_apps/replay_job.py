@@ -9,17 +9,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
 from pydantic import TypeAdapter
 
 from deployments.batch import places
-from deployments.batch.errors import NothingToScore
+from deployments.batch.errors import InputUnreachable, NothingToScore, OutputTaken
 from deployments.contracts.errors import RaygateError
 from deployments.contracts.model_version import Version
 from deployments.rollout.analysis.replay import Replayed
-from deployments.storage.location import Location
 from ray_apps import batch_score, replays
 from ray_apps.job_log import JobLog
 from ray_apps.replays import WantedReplay
@@ -27,7 +27,15 @@ from ray_apps.settings import PodSettings, Settings
 
 MODULE = "ray_apps.replay_job"
 OUTCOME = "_replayed.json"
-_DOCUMENT = TypeAdapter(Replayed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    asked: WantedReplay
+    replayed: Replayed
+
+
+_DOCUMENT = TypeAdapter(_Outcome)
 
 
 def command(asked: WantedReplay) -> list[str]:
@@ -41,15 +49,34 @@ def command(asked: WantedReplay) -> list[str]:
     ]
 
 
-def outcome(output: str) -> Replayed | None:
+def outcome(asked: WantedReplay) -> Replayed | None:
     """What came of a replay, by its output; None where it has not ended.
 
     Raises:
-        InvalidLocation: The output is no place of files.
+        OutputTaken: It is that of another replay.
         StorageUnreachable: It cannot be read.
     """
-    content = Location.of(output).get(OUTCOME)
-    return None if content is None else _DOCUMENT.validate_json(content)
+    output = places.place(asked.output, "output")
+    content = output.get(OUTCOME)
+    if content is None:
+        return None
+    found = _DOCUMENT.validate_json(content)
+    if found.asked != asked:
+        raise OutputTaken(output.shown, f"holds how {found.asked.candidate} compares in {found.asked.name}")
+    return found.replayed
+
+
+def discard_answers(asked: WantedReplay) -> None:
+    """Remove everything that a replay wrote but what came of it.
+
+    Raises:
+        StorageUnreachable: The output cannot be listed, or refuses.
+    """
+    output = places.place(asked.output, "output")
+    for file in output.files(""):
+        if file != OUTCOME:
+            output.delete(file)
+            output.prune(file.rpartition("/")[0])
 
 
 def replay(asked: WantedReplay, settings: Settings) -> Replayed:
@@ -59,16 +86,13 @@ def replay(asked: WantedReplay, settings: Settings) -> Replayed:
         RaygateError: What stops it; the same replay goes on from there.
     """
     replays.check(asked, settings)
-    output = places.place(asked.output, "output")
-    found = outcome(asked.output)
+    found = outcome(asked)
     if found is None:
         found = _replayed(asked, settings)
+        output = places.place(asked.output, "output")
         with places.writing(output):
-            output.put(OUTCOME, pa.py_buffer(_DOCUMENT.dump_json(found)))
-    for file in output.files(""):
-        if file != OUTCOME:
-            output.delete(file)
-            output.prune(file.rpartition("/")[0])
+            output.put(OUTCOME, pa.py_buffer(_DOCUMENT.dump_json(_Outcome(asked, found))))
+    discard_answers(asked)
     return found
 
 
@@ -82,13 +106,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RaygateError as error:
         log.fail(error)
         return 1
-    log.tell(found.told or f"{found.disagreements} of {found.rows} logged requests get another label")
+    differ = f"{found.disagreements} of {found.rows} logged requests get another label by {asked.candidate}"
+    log.tell(found.told or differ)
     return 0
 
 
 def _replayed(asked: WantedReplay, settings: Settings) -> Replayed:
     try:
         batch_score.score(replays.batch_of(asked, settings), settings)
+    except InputUnreachable:
+        raise
     except NothingToScore as error:
         return Replayed(is_done=True, told=str(error))
     return replays.compared(asked, settings)

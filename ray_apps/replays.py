@@ -98,13 +98,15 @@ class Replays:
             ReplayFailed: Its batch failed.
             RaygateError: Nobody can tell.
         """
-        from deployments.batch.errors import NothingToScore  # here, because it loads Arrow
+        from deployments.batch.errors import InputUnreachable, NothingToScore
         from deployments.batch.submission import BatchState
 
         check(asked, self._settings)
         job = batch_of(asked, self._settings)
         try:
             found = self._service().submit(job, self._caller, asked.name, job.model_dump_json())
+        except InputUnreachable:
+            raise
         except NothingToScore as error:
             return Replayed(is_done=True, told=str(error))
         if not found.status.is_end:

@@ -10,7 +10,7 @@ from deployments.rollout.decision_follower import Take
 class RollbackRecords:
     """Hands on every decision that the statuses still have, until it is taken.
 
-    Nothing remembers across processes which were: records that are kept aside again are the same files.
+    Nothing remembers across processes which were: who takes knows what is kept aside already.
 
     Args:
         store: Has the decisions.
@@ -25,10 +25,10 @@ class RollbackRecords:
         """Hand on what was not taken yet, if this controller leads."""
         if not self._store.is_leading:
             return
-        taken: set[tuple[str, int]] = set()
+        there: set[tuple[str, int]] = set()
         for resource in self._store.resources().values():
             for number, decision in endpoint_resource.decisions_of(resource).items():
-                key = resource["metadata"]["uid"], number
-                if key in self._taken or self._take(number, decision):
-                    taken.add(key)
-        self._taken = taken
+                there.add(key := (resource["metadata"]["uid"], number))
+                if key not in self._taken and self._take(number, decision):
+                    self._taken.add(key)
+        self._taken &= there

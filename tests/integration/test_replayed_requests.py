@@ -92,7 +92,7 @@ def test_a_job_of_its_own_finds_the_same_and_leaves_no_answers(stack, rows, span
         "RAYGATE_LOG_KEYS_FROM": f"file:{stack.settings.state / 'log.key'}",
     }
     job(shlex.join(replay_job.command(asked)[1:]), **told)
-    found = replay_job.outcome(asked.output)
+    found = replay_job.outcome(asked)
     assert (found.is_done, found.rows, found.rejected) == (True, REQUESTS * len(rows), 0)
     assert found.candidate.count == found.stable.count == LABELS * len(rows)
     assert [file.name for file in (tmp_path / "replayed").rglob("*")] == ["_replayed.json"]
