@@ -26,6 +26,7 @@ from deployments.kubernetes_control.leadership import Leadership
 from deployments.kubernetes_control.notices import Notices
 from deployments.kubernetes_control.rayservice_target import RayServiceTarget
 from deployments.kubernetes_control.resource_store import ResourceStore
+from deployments.kubernetes_control.rollback_records import RollbackRecords
 from deployments.kubernetes_control.split_overrides import SplitOverrides
 from deployments.logs import setup as logs
 from deployments.rollout import capacity, gateway_figures, rayservice
@@ -34,6 +35,7 @@ from deployments.rollout.controller import Controller, Surroundings
 from deployments.rollout.dashboard_target import DashboardTarget, bearer
 from deployments.rollout.decision_audit import DecisionAudit
 from deployments.rollout.gateway_figures import GatewayFigures
+from deployments.rollout.kept_records import KeptRecords
 from deployments.rollout.monitor_figures import MonitorFigures
 from deployments.rollout.notifier import Notifier
 from deployments.rollout.owed_aliases import OwedAliases
@@ -47,13 +49,14 @@ from deployments.runtime.model_store import ModelStore
 from ray_apps import gateway_arguments, served_pools
 from ray_apps.champion_alias import MlflowRegistry
 from ray_apps.kubernetes_settings import KubernetesSettings
-from ray_apps.replay_gate import BatchReplays
+from ray_apps.rayjob_replays import RayJobReplays
 from ray_apps.risk_tiers import risk_tiers
 from ray_apps.rollout_evidence import MeasuredEvidence
 
 TICK_SECONDS = 1.0
 CHAMPION_SECONDS = 1.0
 NOTICE_SECONDS = 1.0
+RECORDS_SECONDS = 30.0
 AUDIT_SECONDS = 5.0
 _log = logging.getLogger("raygate.controller")
 
@@ -72,6 +75,7 @@ class KubernetesController:
         audit: Carries decisions to the audit's database, whoever leads.
         champions: Moves the registry's alias; a registry that hangs holds up nothing but that.
         notices: Tells those whom plans name; a receiver that hangs holds up nothing but that.
+        records: Keeps the records of rollbacks aside.
         changed: Set when there may be something to do.
     """
 
@@ -84,6 +88,7 @@ class KubernetesController:
     audit: Repeating
     champions: Repeating
     notices: Repeating
+    records: Repeating
     changed: threading.Event
 
     def run(self, stopping: threading.Event) -> None:
@@ -97,15 +102,15 @@ class KubernetesController:
         ]
         for thread in threads:
             thread.start()
-        self.audit.start()
-        self.champions.start()
-        self.notices.start()
+        beside = (self.audit, self.champions, self.notices, self.records)
+        for repeating in beside:
+            repeating.start()
         while not stopping.is_set():
             self.changed.clear()
             self.look()
             self.changed.wait(TICK_SECONDS)
-        self.champions.close()
-        self.notices.close()
+        for repeating in beside[1:]:
+            repeating.close()
         done.set()
         threads[1].join(timeout=10)  # the lease is let go; the watch ends with the process
         self.audit.close()
@@ -156,7 +161,7 @@ def build(settings: KubernetesSettings, cluster: Cluster) -> KubernetesControlle
         store=store,
         evidence=evidence(settings, target),
         traffic=reconciler,
-        replays=BatchReplays(settings),
+        replays=RayJobReplays(cluster, settings),
         clock=_now,
     )
     rollouts = Controller(settings.pod, surroundings)
@@ -171,6 +176,7 @@ def build(settings: KubernetesSettings, cluster: Cluster) -> KubernetesControlle
         Repeating("the audit of decisions", outbox.look, AUDIT_SECONDS),
         Repeating("the registry's alias", aliases.look, CHAMPION_SECONDS),
         Repeating("notices of decisions", notices(store).look, NOTICE_SECONDS),
+        Repeating("the records of rollbacks", records(settings, store).look, RECORDS_SECONDS),
         changed,
     )
 
@@ -183,6 +189,12 @@ def notices(store: ResourceStore) -> Notices:
         return known.document.spec.rollout.notify if known else ()
 
     return Notices(store, Notifier(receivers).take)
+
+
+def records(settings: KubernetesSettings, store: ResourceStore) -> RollbackRecords:
+    """Whoever keeps the records of a store's rollbacks aside; without a log there are none."""
+    kept = KeptRecords(settings.prediction_log, _now)
+    return RollbackRecords(store, kept.take if settings.prediction_log else lambda number, decision: True)
 
 
 def evidence(settings: KubernetesSettings, target: ServeTarget) -> MeasuredEvidence:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from deployments.rollout.serve_config import MONITOR_ROUTE
 from ray_apps.settings import Settings
+
+
+def _root(uri: str) -> str:
+    """A place that folders can be added to."""
+    if "?" in uri:
+        raise ValueError("takes no query: AWS_ENDPOINT_URL and AWS_REGION say where the object store is")
+    return uri.rstrip("/")
 
 
 class KubernetesSettings(Settings):
@@ -15,6 +24,9 @@ class KubernetesSettings(Settings):
     pod: str = Field(description="Name of this pod: who leads, and who reports Events")
     gateway_replicas: int = Field(2, ge=1, description="Replicas of the ingress; of two one may die")
     ray_service: str = Field("raygate", description="Name of the RayService that serves")
+    replays: Annotated[str, AfterValidator(_root)] = Field(
+        "", description="Directory or s3://bucket/prefix where replay steps of rollouts' plans leave comparisons"
+    )
     kubeconfig: str | None = Field(None, description="File with the cluster's address; default the pod's account")
     ray_token: str | None = Field(
         None, validation_alias="RAY_AUTH_TOKEN", description="Ray's token; empty where Ray asks for none"

@@ -5,15 +5,12 @@ from __future__ import annotations
 import httpx
 
 from deployments.prediction_log.retention import Keeping
-from deployments.rollout.dashboard_target import bearer
 from deployments.rollout.endpoint_store import EndpointStore
-from ray_apps.endpoints_api import ENDPOINTS, EndpointSummary
-from ray_apps.retraining.errors import ControllerSilent
+from ray_apps.remote_controller import RemoteController
 from ray_apps.settings import Settings
 
 DAYS = 30.0
 """Of models whose endpoint says nothing, and of those that no endpoint serves any more."""
-_SECONDS = 30.0
 
 
 def of_stack(settings: Settings) -> dict[str, float]:
@@ -36,15 +33,10 @@ def of_controller(
         transport: Of the HTTP client; None is the network.
 
     Raises:
-        ControllerSilent: It does not answer, or does not let the caller in. Nothing must be deleted then: an
-            endpoint may want to keep it.
+        ControllerSilent, ControllerRefused: It does not answer, or does not let the caller in. Nothing must be
+            deleted then: an endpoint may want to keep it.
     """
-    try:
-        with httpx.Client(headers=bearer(credential), timeout=_SECONDS, transport=transport) as client:
-            answer = client.get(f"{controller}{ENDPOINTS}").raise_for_status()
-        summaries = [EndpointSummary.model_validate(each) for each in answer.json()]
-    except (httpx.HTTPError, ValueError) as error:
-        raise ControllerSilent(controller, str(error) or type(error).__name__) from error
+    summaries = RemoteController(controller, credential, transport).endpoints().values()
     return {each.model: float(each.retention_days) for each in summaries if each.retention_days is not None}
 
 

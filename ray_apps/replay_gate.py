@@ -5,7 +5,8 @@ from __future__ import annotations
 from deployments.contracts.rollout_plan import ReplayStep
 from deployments.rollout.analysis.replay import Replayed
 from deployments.rollout.state import Rollout
-from ray_apps.replays import Replays, WantedReplay
+from ray_apps import replays
+from ray_apps.replays import Replays
 from ray_apps.settings import Settings
 
 _CALLER = "controller"
@@ -19,19 +20,8 @@ class BatchReplays:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._replays, self._root = Replays(settings, _CALLER), settings.state / "replays"
+        self._replays, self._root = Replays(settings, _CALLER), str(settings.state / "replays")
 
     def look(self, rollout: Rollout, step: ReplayStep) -> Replayed:
         """See ReplayGate."""
-        position = rollout.state.step
-        return self._replays.look(
-            WantedReplay(
-                name=f"{rollout.name}/{position}",
-                model=rollout.model,
-                stable=rollout.stable,
-                candidate=rollout.candidate,
-                since=rollout.started - step.replay,
-                until=rollout.started,
-                output=str(self._root / f"{rollout.name}-{position}"),
-            )
-        )
+        return self._replays.look(replays.wanted(rollout, step, self._root))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from deployments.batch.job import BatchJob
     from deployments.batch.service import BatchService
+    from deployments.contracts.rollout_plan import ReplayStep
+    from deployments.rollout.state import Rollout
     from deployments.storage.location import Location
 
 _ROWS_AT_A_TIME = 1_000_000
@@ -55,6 +57,26 @@ class WantedReplay:
     output: str
 
 
+def wanted(rollout: Rollout, step: ReplayStep, root: str) -> WantedReplay:
+    """The replay that a step of a rollout asks for, always the same one: whoever is killed asks for it again.
+
+    Args:
+        rollout: That is at the step.
+        step: Of its plan.
+        root: Directory or prefix below which replays leave what they leave.
+    """
+    position = rollout.state.step
+    return WantedReplay(
+        name=f"{rollout.name}/{position}",
+        model=rollout.model,
+        stable=rollout.stable,
+        candidate=rollout.candidate,
+        since=rollout.started - step.replay,
+        until=rollout.started,
+        output=f"{root}/{rollout.name}-{position}",
+    )
+
+
 class Replays:
     """Replays as batches of the prediction log, on the Ray that runs batches.
 
@@ -76,13 +98,15 @@ class Replays:
             ReplayFailed: Its batch failed.
             RaygateError: Nobody can tell.
         """
-        from deployments.batch.errors import NothingToScore  # here, because it loads Arrow
+        from deployments.batch.errors import InputUnreachable, NothingToScore
         from deployments.batch.submission import BatchState
 
-        self._check(asked)
-        job = self._job(asked)
+        check(asked, self._settings)
+        job = batch_of(asked, self._settings)
         try:
             found = self._service().submit(job, self._caller, asked.name, job.model_dump_json())
+        except InputUnreachable:
+            raise
         except NothingToScore as error:
             return Replayed(is_done=True, told=str(error))
         if not found.status.is_end:
@@ -90,7 +114,7 @@ class Replays:
             return Replayed(is_done=False, told=f"{found.job_id} is {found.status}, {done} requests so far")
         if found.status is not BatchState.SUCCEEDED:
             raise ReplayFailed(found.job_id, found.error or found.status.value)
-        return self._compared(asked)
+        return compared(asked, self._settings)
 
     def cancel(self, asked: WantedReplay) -> bool:
         """Ask a replay to stop; whether nothing of it runs any more.
@@ -116,55 +140,70 @@ class Replays:
         policy = gateway_arguments.batch_policy(self._settings)
         return BatchService(BatchJobs(policy.jobs_address, policy.python))
 
-    def _check(self, asked: WantedReplay) -> None:
-        """What would come to nothing is refused before anything runs."""
-        store = ModelStore(self._settings.models, self._settings.signers)
-        versions = (asked.stable, asked.candidate)
-        store.digest(asked.model, asked.candidate)  # it is loaded; of the other one only its answers are
-        stable, candidate = (store.find(asked.model, version) for version in versions)
-        schemas = (package.peek(directory, SCHEMA, FeatureSchema) for directory in (stable, candidate))
-        reasons = list(schema_check.narrower(*schemas))
-        if not all(package.peek(each, METADATA, ModelMetadata).classes for each in (stable, candidate)):
-            reasons.append("labels are compared, and it is a regression")
-        if not self._settings.prediction_log:
-            reasons.append("there is no prediction log: RAYGATE_LOG_URI is empty")
-        if reasons:
-            candidate_name, stable_name = (str(ModelVersion(asked.model, one)) for one in reversed(versions))
-            raise ReplayNotPossible(candidate_name, stable_name, "; ".join(reasons))
 
-    def _job(self, asked: WantedReplay) -> BatchJob:
-        from deployments.batch.file_format import FileFormat
-        from deployments.batch.job import BatchJob, LoggedRequests
+def check(asked: WantedReplay, settings: Settings) -> None:
+    """Refuse what would come to nothing before anything runs.
 
-        settings = self._settings
-        return BatchJob(
-            model=asked.model,
-            version=asked.candidate,
-            input=settings.prediction_log,
-            output=asked.output,
-            output_format=FileFormat.PARQUET,
-            replay=LoggedRequests(
-                since=asked.since,
-                until=asked.until,
-                version=asked.stable,
-                keys=settings.log_keys or f"file:{settings.state / 'log.key'}",
-            ),
-        )
+    Raises:
+        ReplayNotPossible: There is no log, or the two versions cannot be compared.
+        PackageNotFound: The store does not hold one of them.
+        PackageRejected: The candidate is not signed by somebody who is believed.
+    """
+    store = ModelStore(settings.models, settings.signers)
+    versions = (asked.stable, asked.candidate)
+    store.digest(asked.model, asked.candidate)  # it is loaded; of the other one only its answers are
+    stable, candidate = (store.find(asked.model, version) for version in versions)
+    schemas = (package.peek(directory, SCHEMA, FeatureSchema) for directory in (stable, candidate))
+    reasons = list(schema_check.narrower(*schemas))
+    if not all(package.peek(each, METADATA, ModelMetadata).classes for each in (stable, candidate)):
+        reasons.append("labels are compared, and it is a regression")
+    if not settings.prediction_log:
+        reasons.append("there is no prediction log: RAYGATE_LOG_URI is empty")
+    if reasons:
+        candidate_name, stable_name = (str(ModelVersion(asked.model, one)) for one in reversed(versions))
+        raise ReplayNotPossible(candidate_name, stable_name, "; ".join(reasons))
 
-    def _compared(self, asked: WantedReplay) -> Replayed:
-        from deployments.batch import places
-        from deployments.batch.ledger import Ledger
-        from deployments.prediction_log import labels
-        from ray_apps import replay_comparison
 
-        output = places.place(asked.output, "output")
-        manifest = Ledger(output).manifest()
-        if manifest is None:
-            raise ReplayFailed(asked.name, f"{output.shown} is not complete")
-        feedback = labels.read_feedback(self._settings.prediction_log, since=asked.since)
-        truth = labels.latest(feedback)
-        answers = _batches(output, [file.path for file in manifest.files])
-        return replay_comparison.compared(answers, truth, manifest.rejected)
+def batch_of(asked: WantedReplay, settings: Settings) -> BatchJob:
+    """The batch that lets the candidate answer."""
+    from deployments.batch.file_format import FileFormat
+    from deployments.batch.job import BatchJob, LoggedRequests
+
+    return BatchJob(
+        model=asked.model,
+        version=asked.candidate,
+        input=settings.prediction_log,
+        output=asked.output,
+        output_format=FileFormat.PARQUET,
+        replay=LoggedRequests(
+            since=asked.since,
+            until=asked.until,
+            version=asked.stable,
+            keys=settings.log_keys or f"file:{settings.state / 'log.key'}",
+        ),
+    )
+
+
+def compared(asked: WantedReplay, settings: Settings) -> Replayed:
+    """What came of a batch that has ended.
+
+    Raises:
+        ReplayFailed: Its output is not complete.
+        StorageUnreachable: Output or log cannot be read.
+    """
+    from deployments.batch import places
+    from deployments.batch.ledger import Ledger
+    from deployments.prediction_log import labels
+    from ray_apps import replay_comparison
+
+    output = places.place(asked.output, "output")
+    manifest = Ledger(output).manifest()
+    if manifest is None:
+        raise ReplayFailed(asked.name, f"{output.shown} is not complete")
+    feedback = labels.read_feedback(settings.prediction_log, since=asked.since)
+    truth = labels.latest(feedback)
+    answers = _batches(output, [file.path for file in manifest.files])
+    return replay_comparison.compared(answers, truth, manifest.rejected)
 
 
 def _batches(output: Location, files: Sequence[str]) -> Iterator[pa.RecordBatch]:

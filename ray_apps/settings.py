@@ -82,6 +82,9 @@ class Settings(BaseSettings):
         None, description="YAML file of an access policy (token issuers, limits); default: API keys alone"
     )
     api_key: str | None = Field(None, description="What this machine's commands send; default the local key")
+    controller: str | None = Field(
+        None, description="Admin API of another controller: `raygate rollout`, traffic and switch speak to it"
+    )
     log_uri: str | None = Field(
         None, description="Root of the prediction log: directory or s3://bucket/prefix; empty writes none"
     )
@@ -215,3 +218,13 @@ class Settings(BaseSettings):
     def metrics_url(self) -> str:
         """URL of the Prometheus text."""
         return f"http://127.0.0.1:{self.metrics_port}/metrics"
+
+
+class PodSettings(Settings):
+    """Of a job's pod, where a variable has a secret itself rather than a reference to it."""
+
+    log_keys: str | None = Field(
+        "env:RAYGATE_LOG_KEYS",
+        validation_alias="RAYGATE_LOG_KEYS_FROM",
+        description="env:NAME or file:/path of the keys for personal data; by default as for gateways",
+    )

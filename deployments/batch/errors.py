@@ -27,6 +27,10 @@ class NothingToScore(RaygateError):
         return f"input {self.location}: {self.reason}"
 
 
+class InputUnreachable(NothingToScore):
+    """Nobody can tell what the input has: its place does not answer, or does not let us in."""
+
+
 class InputUnreadable(RaygateError):
     """A file of the input cannot be read, or is not of its format."""
 

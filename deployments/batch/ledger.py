@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
 import pyarrow as pa
-from pyarrow import fs
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from deployments.batch import places
@@ -211,13 +210,8 @@ class Ledger:
         self.output.put(path, pa.py_buffer(document.model_dump_json(by_alias=True).encode()))
 
     def _read(self, path: str) -> bytes | None:
-        full = self.output.full(path)
         with places.writing(self.output):
-            if self.output.filesystem.get_file_info(full).type != fs.FileType.File:
-                return None
-            with self.output.filesystem.open_input_stream(full, compression=None) as stream:
-                content: bytes = stream.read()
-        return content
+            return self.output.get(path)
 
 
 def files_of(commits: Iterable[Commit]) -> tuple[WrittenFile, ...]:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from pyarrow import fs
 
 from deployments.batch import places
-from deployments.batch.errors import InvalidBatchJob, NothingToScore
+from deployments.batch.errors import InputUnreachable, InvalidBatchJob, NothingToScore
 from deployments.batch.input_rows import RowBlock
 from deployments.batch.job import LoggedRequests
 from deployments.contracts.errors import FieldProblem
@@ -36,7 +36,8 @@ def logged_files(uri: str, asked: LoggedRequests, model: str) -> tuple[Location,
 
     Raises:
         InvalidBatchJob: The URI names no place.
-        NothingToScore: There is no segment, or the log cannot be read.
+        NothingToScore: There is no segment.
+        InputUnreachable: The log cannot be read.
     """
     root = places.place(uri, "input")
     version = None if asked.version is None else str(asked.version)
@@ -44,7 +45,7 @@ def logged_files(uri: str, asked: LoggedRequests, model: str) -> tuple[Location,
         paths = catalogue.predictions(root, model, version, asked.since, asked.until)
         infos = root.filesystem.get_file_info([root.full(path) for path in paths])
     except (OSError, StorageUnreachable) as error:
-        raise NothingToScore(root.shown, f"cannot be read: {error}") from error
+        raise InputUnreachable(root.shown, f"cannot be read: {error}") from error
     if not infos:
         raise NothingToScore(root.shown, f"the prediction log has no request of {model} in that time")
     return root, infos

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from pyarrow import fs
 
-from deployments.batch.errors import InvalidBatchJob, NothingToScore, OutputUnwritable
+from deployments.batch.errors import InputUnreachable, InvalidBatchJob, NothingToScore, OutputUnwritable
 from deployments.contracts.errors import FieldProblem
 from deployments.storage.errors import InvalidLocation, StorageUnreachable
 from deployments.storage.location import Location
@@ -35,13 +35,14 @@ def input_root(uri: str) -> Location:
 
     Raises:
         InvalidBatchJob: The URI names no place.
-        NothingToScore: There is nothing, or it cannot be read.
+        NothingToScore: There is nothing.
+        InputUnreachable: It cannot be read.
     """
     root = place(uri, "input")
     try:
         found = root.filesystem.get_file_info(root.root)
     except OSError as error:
-        raise NothingToScore(root.shown, f"cannot be read: {error}") from error
+        raise InputUnreachable(root.shown, f"cannot be read: {error}") from error
     if found.type == fs.FileType.NotFound:
         raise NothingToScore(root.shown, "there is no such file, folder or prefix")
     if found.type == fs.FileType.File:
@@ -56,7 +57,8 @@ def input_files(uri: str) -> tuple[Location, list[fs.FileInfo]]:
 
     Raises:
         InvalidBatchJob: The URI names no place.
-        NothingToScore: There is nothing, or it cannot be read.
+        NothingToScore: There is nothing.
+        InputUnreachable: It cannot be read.
     """
     named, root = place(uri, "input"), input_root(uri)
     try:
@@ -64,7 +66,7 @@ def input_files(uri: str) -> tuple[Location, list[fs.FileInfo]]:
             return root, [root.filesystem.get_file_info(named.root)]
         below = root.filesystem.get_file_info(fs.FileSelector(root.root, recursive=True))
     except OSError as error:
-        raise NothingToScore(root.shown, f"cannot be read: {error}") from error
+        raise InputUnreachable(root.shown, f"cannot be read: {error}") from error
     files = [info for info in below if info.type == fs.FileType.File and not _hidden(relative(root, info.path))]
     return root, sorted(files, key=lambda info: info.path)
 

@@ -222,11 +222,11 @@ def _batch(details: dict[str, Any]) -> SubmittedBatch | None:
         request=metadata[_REQUEST],
         state=_STATES.get(details["status"], BatchState.RUNNING),
         seconds=(end - begin) / 1000 if begin and end else None,
-        error=_last_words(details.get("message") or ""),
+        error=last_words(details.get("message") or ""),
     )
 
 
-def _last_words(message: str) -> str:
+def last_words(message: str) -> str:
     """Why a job failed: Ray's message of it ends with the last lines of its log."""
     for line in reversed(message.splitlines()):
         try:

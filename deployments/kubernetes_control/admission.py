@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from deployments.contracts.endpoint import ModelEndpoint
 from deployments.contracts.errors import FieldProblem, InvalidDocument
 from deployments.contracts.model_version import ModelVersion
-from deployments.contracts.rollout_plan import ReplayStep
 from deployments.contracts.traffic_policy import TrafficPolicy
 from deployments.rollout import approval, document_check
 from deployments.rollout.approval import RiskOf
@@ -32,11 +31,10 @@ def check(
         listener_seconds: After which the listener gives up on a gateway that does not answer.
 
     Raises:
-        InvalidDocument: Another endpoint serves that model, or has that path; it asks for what is not done on
-            Kubernetes, or for answers that the listener would not wait for.
+        InvalidDocument: Another endpoint serves that model, or has that path; it asks for answers that the
+            listener would not wait for.
         RolloutRunning: A rollout owns the endpoint's weights.
     """
-    _check_plan(document)
     _check_deadline(document, listener_seconds)
     others = [other.document for name, other in wanted.items() if name != document.name]
     for other in others:
@@ -75,24 +73,6 @@ def check_awake(before: TrafficPolicy, after: TrafficPolicy) -> None:
         if before.may_sleep(version) and not after.may_sleep(version):
             told = f"{version} may sleep; the ModelEndpoint's own split and a rollout wake it first"
             raise OverrideNotPossible(after.endpoint, told)
-
-
-def _check_plan(document: ModelEndpoint) -> None:
-    """What nobody would carry out is refused rather than forgotten.
-
-    Raises:
-        InvalidDocument: Names it.
-    """
-    plan = document.spec.rollout
-    problems = [
-        FieldProblem(
-            f"spec.rollout.steps[{number}]", "a replay step is not carried out on Kubernetes; leave it out"
-        )
-        for number, step in enumerate(plan.steps)
-        if isinstance(step, ReplayStep)
-    ]
-    if problems:
-        raise InvalidDocument(document.name, tuple(problems))
 
 
 def _check_deadline(document: ModelEndpoint, listener_seconds: float) -> None:

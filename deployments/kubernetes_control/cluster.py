@@ -29,6 +29,8 @@ class Kind:
 
 MODEL_ENDPOINT = Kind(crd.GROUP, crd.VERSION, crd.KIND, crd.PLURAL)
 RAY_SERVICE = Kind("ray.io", "v1", "RayService", "rayservices")
+RAY_JOB = Kind("ray.io", "v1", "RayJob", "rayjobs")
+RAY_CRON_JOB = Kind("ray.io", "v1", "RayCronJob", "raycronjobs")
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 EVENT = Kind("events.k8s.io", "v1", "Event", "events")
 

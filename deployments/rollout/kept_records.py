@@ -16,8 +16,12 @@ from deployments.rollout.state import Phase
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from deployments.storage.location import Location
+
 KEPT = "kept"
 """Folder under the log's root; neither readers nor retention look there."""
+COMPLETE = "_complete"
+"""Says how many records are there. Segments are compacted later: copied again they would be there twice."""
 WRITTEN_AFTER = timedelta(seconds=90)
 """By then every gateway has written what it was asked until the rollback."""
 _PERSONAL = ("unit", "caller")
@@ -53,7 +57,7 @@ class KeptRecords:
 
 
 def keep(log_uri: str, model: str, rollout: str, during: tuple[datetime, datetime]) -> int:
-    """Copy the records of a rollout, segment by segment; again is no change.
+    """Copy the records of a rollout, segment by segment, and note that all are there; then again is no change.
 
     Args:
         log_uri: Root of the prediction log.
@@ -68,35 +72,61 @@ def keep(log_uri: str, model: str, rollout: str, during: tuple[datetime, datetim
         RaygateError: The log cannot be read or written.
     """
     # Imported here, because they load Arrow.
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
+    import pyarrow as pa
 
-    from deployments.prediction_log import catalogue, reader
+    from deployments.prediction_log import catalogue
     from deployments.prediction_log.errors import SegmentUnreadable
     from deployments.storage.errors import StorageUnreachable
     from deployments.storage.location import Location
 
-    location, kept = Location.of(log_uri), 0
-    for path in catalogue.predictions(location, model, None, *during):
-        try:
-            (table,) = reader.tables_of(location, [path], None, None)
-        except SegmentUnreadable as error:  # it will not be better tomorrow, and others' records wait
-            _log.warning("%s: a segment is not kept aside: %s", rollout, error)
-            continue
-        table = _impersonal(table.filter(pc.equal(table["experiment"], rollout)))
-        if not table.num_rows:
-            continue
-        kept += table.num_rows
-        try:
-            with location.staged(f"{KEPT}/{rollout}/{PurePosixPath(path).name}") as file:
-                pq.write_table(table, file)
-        except OSError as error:
-            raise StorageUnreachable(location.shown, str(error)) from error
+    location, complete = Location.of(log_uri), f"{KEPT}/{rollout}/{COMPLETE}"
+    if (told := location.get(complete)) is not None:
+        return int(told)
+    kept = 0
+    try:
+        for path in catalogue.predictions(location, model, None, *during):
+            try:
+                kept += _keep_segment(location, path, rollout)
+            except (
+                SegmentUnreadable,
+                pa.ArrowInvalid,
+            ) as error:  # it will not be better tomorrow, and others' wait
+                _log.warning("%s: a segment is not kept aside: %s", rollout, error)
+        location.put(complete, pa.py_buffer(str(kept).encode()))
+    except OSError as error:
+        raise StorageUnreachable(location.shown, str(error)) from error
     return kept
 
 
-def _impersonal(table: pa.Table) -> pa.Table:
+def _keep_segment(location: Location, path: str, rollout: str) -> int:
+    """Copy the rollout's rows of one segment, a row group at a time: one of an hour may be larger than memory."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from deployments.prediction_log import segment
+
+    with segment.opened(location, path) as file:
+        asked = [
+            pc.equal(file.read_row_group(group, ["experiment"])["experiment"], rollout)
+            for group in range(file.num_row_groups)
+        ]
+        groups = [group for group, chosen in enumerate(asked) if pc.any(chosen).as_py()]
+        if not groups:
+            return 0
+        names = [field.name for field in file.schema_arrow if not _is_personal(field)]
+        schema = pa.schema([file.schema_arrow.field(name) for name in names])
+        with (
+            location.staged(f"{KEPT}/{rollout}/{PurePosixPath(path).name}") as copy,
+            pq.ParquetWriter(copy, schema) as writer,
+        ):
+            for group in groups:
+                table = file.read_row_group(group, names).filter(asked[group])
+                writer.write_table(table.cast(schema))
+    return sum(int(pc.sum(asked[group]).as_py()) for group in groups)
+
+
+def _is_personal(field: pa.Field) -> bool:
     from deployments.prediction_log.columns import ENCRYPTED
 
-    personal = [field.name for field in table.schema if ENCRYPTED in (field.metadata or {})]
-    return table.drop_columns([*personal, *(name for name in _PERSONAL if name in table.schema.names)])
+    return field.name in _PERSONAL or ENCRYPTED in (field.metadata or {})

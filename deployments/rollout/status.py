@@ -35,6 +35,11 @@ def status_of(rollout: Rollout) -> RolloutStatus:
     )
 
 
+def is_over(status: RolloutStatus) -> bool:
+    """Whether the rollout moves nothing any more: its last decision is in force."""
+    return Phase(status.phase).is_final and status.in_force
+
+
 def _next_step(rollout: Rollout) -> datetime | None:
     state, step = rollout.state, rollout.step
     if state.phase is not Phase.PROGRESSING or state.settled is None or not isinstance(step, WeightStep):

@@ -75,6 +75,19 @@ class Location:
             found = self.filesystem.get_file_info(selector)
         return sorted(info.path[len(self.root) + 1 :] for info in found if info.type == fs.FileType.File)
 
+    def get(self, path: str) -> bytes | None:
+        """Read a small file; None if there is none.
+
+        Raises:
+            StorageUnreachable: The place cannot be read.
+        """
+        with self._reached():
+            if self.filesystem.get_file_info(self.full(path)).type != fs.FileType.File:
+                return None
+            with self.filesystem.open_input_stream(self.full(path), compression=None) as stream:
+                content: bytes = stream.read()
+        return content
+
     def put(self, path: str, content: pa.Buffer) -> None:
         """Write a small file: on a disk under a temporary name that is renamed, on S3 as one PUT.
 

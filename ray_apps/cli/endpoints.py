@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ import typer
 from deployments.access.audit import Action
 from deployments.contracts.errors import FieldProblem, InvalidDocument, InvalidVersion, UnknownEndpoint
 from deployments.contracts.model_version import Version
-from ray_apps.cli import audit, console
+from ray_apps.cli import audit, console, rollout_control
 from ray_apps.local.lock import exclusive
 from ray_apps.local.places import Places
 from ray_apps.settings import Settings
@@ -20,6 +20,7 @@ from ray_apps.settings import Settings
 if TYPE_CHECKING:
     from deployments.rollout.endpoint_store import WantedEndpoint
 
+_TAKEN = "written; the controller puts it in force"
 EndpointFile = Annotated[Path, typer.Option("-f", "--file", help="endpoint file (kind ModelEndpoint)")]
 
 
@@ -35,7 +36,7 @@ def apply(
     from ray_apps.cli import endpoint_report
     from ray_apps.control import LocalControl
 
-    settings = Settings()
+    settings = rollout_control.here("apply")
     if dry_run:
         document = documents.read(file, ModelEndpoint)
         endpoint_report.show_difference(LocalControl(settings).difference(document, str(file)))
@@ -50,7 +51,7 @@ def get(
     """List the endpoints, or print one as a file that `raygate apply` takes."""
     from ray_apps.cli import endpoint_report
 
-    stores = _Stores(Settings())
+    stores = _Stores(rollout_control.here("get"))
     if endpoint is None:
         endpoint_report.show_all(stores.endpoints.endpoints(), stores.rollouts.rollouts())
     else:
@@ -61,7 +62,7 @@ def describe(endpoint: Annotated[str, typer.Argument(help="name of the endpoint,
     """Show what is wanted of an endpoint, its latest rollout and its last decisions."""
     from ray_apps.cli import endpoint_report
 
-    stores = _Stores(Settings())
+    stores = _Stores(rollout_control.here("describe"))
     latest = stores.rollouts.rollouts().get(endpoint)
     endpoint_report.show_one(stores.one(endpoint), latest, stores.endpoints.history(endpoint))
 
@@ -97,6 +98,11 @@ def traffic(
 
     settings, wanted = Settings(), parse_weights(weights)
     title = f"{endpoint}: {', '.join(weights)}"
+    if (remote := rollout_control.remote_of(settings)) is not None:
+        with console.step(title) as progress:
+            remote.set_traffic(endpoint, wanted)
+            progress(_TAKEN)
+        return
     with _administered(
         settings, title, Action.TRAFFIC_CHANGED, f"endpoint/{endpoint}", weights=weights
     ) as progress:
@@ -116,20 +122,29 @@ def switch(
     settings, subject = Settings(), f"endpoint/{endpoint}"
     target = version or "back"
     title = f"{endpoint}: {target}"
+    if (remote := rollout_control.remote_of(settings)) is not None:
+        with console.step(title) as progress:
+            weights = remote.switch(endpoint, None if version is None else Version.parse(version)).weights
+            progress(f"{_shares(weights)}: {_TAKEN}")
+        return
     with _administered(settings, title, Action.TRAFFIC_CHANGED, subject, switched_to=target) as progress:
         control = LocalControl(settings)
         if version is not None:
             control.switch(endpoint, Version.parse(version), progress)
         else:
             weights = control.switch_back(endpoint, progress)
-            progress(", ".join(f"{number}={weight:g}" for number, weight in weights.items()))
+            progress(_shares(weights))
+
+
+def _shares(weights: Mapping[Version, float]) -> str:
+    return ", ".join(f"{number}={weight:g}" for number, weight in weights.items())
 
 
 def delete(endpoint: Annotated[str, typer.Argument(help="name of the endpoint, such as credit-risk")]) -> None:
     """Serve an endpoint no more; its model packages and its history stay."""
     from ray_apps.control import LocalControl
 
-    settings = Settings()
+    settings = rollout_control.here("delete")
     subject = f"endpoint/{endpoint}"
     with _administered(settings, f"Deleting {endpoint}", Action.ENDPOINT_DELETED, subject) as progress:
         LocalControl(settings).delete(endpoint, progress)

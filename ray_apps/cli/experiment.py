@@ -13,10 +13,9 @@ from rich.table import Table
 from deployments.access.audit import Action
 from deployments.contracts.errors import FieldProblem, InvalidDocument
 from deployments.contracts.experiment import ExperimentDesign, ExperimentReading
-from ray_apps.cli import audit, console, person
+from ray_apps.cli import audit, console, person, rollout_control
 from ray_apps.local.lock import exclusive
 from ray_apps.local.places import Places
-from ray_apps.settings import Settings
 
 app = typer.Typer(help="Which version is better, by what its users did.", no_args_is_help=True)
 Endpoint = Annotated[str, typer.Argument(help="name of the endpoint, such as credit-risk")]
@@ -79,7 +78,7 @@ def start(
         control=control, treatments=tuple(treatment), metric=metric, baseline=baseline, effect=effect,
         deviation=deviation, test=test, power=power, duration=duration, on_end=on_end,
     )  # fmt: skip
-    settings, now = Settings(), datetime.now(UTC)
+    settings, now = rollout_control.here("experiment start"), datetime.now(UTC)
     chosen = name or f"{endpoint}-experiment-{now:%Y%m%dT%H%M%SZ}"
     with (
         exclusive(Places(settings.state).lock_file, wait=True),
@@ -98,7 +97,7 @@ def status(
     from deployments.rollout.experiment_reading import read
     from ray_apps.experiment_control import ExperimentControl
 
-    control = ExperimentControl(Settings())
+    control = ExperimentControl(rollout_control.here("experiment status"))
     experiment = control.store.latest(endpoint)
     reading = read(experiment.design, control.arms(experiment), experiment.is_over(datetime.now(UTC)))
     if as_json:
@@ -113,7 +112,7 @@ def stop(endpoint: Endpoint) -> None:
     """End the experiment and give back the weights of before; its records stay."""
     from ray_apps.experiment_control import ExperimentControl
 
-    settings = Settings()
+    settings = rollout_control.here("experiment stop")
     with (
         exclusive(Places(settings.state).lock_file, wait=True),
         console.step(f"{endpoint}: stopping its experiment") as progress,

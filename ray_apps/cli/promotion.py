@@ -8,7 +8,7 @@ import typer
 
 from deployments.contracts.errors import UnknownEndpoint
 from deployments.contracts.model_version import ModelVersion, Version
-from ray_apps.cli import console
+from ray_apps.cli import console, rollout_control
 from ray_apps.settings import Settings
 
 Endpoint = Annotated[str, typer.Argument(help="name of the endpoint, such as credit-risk")]
@@ -17,7 +17,7 @@ ServedVersion = Annotated[str, typer.Option("--version", help="of the endpoint, 
 
 def smoke(endpoint: Endpoint, version: ServedVersion) -> None:
     """Send a version the rows of its package, and compare with what the package's own model says."""
-    _smoke(Settings(), endpoint, Version.parse(version))
+    _smoke(rollout_control.here("smoke"), endpoint, Version.parse(version))
 
 
 def promote(
@@ -28,7 +28,7 @@ def promote(
     """Begin a version's rollout in another environment, by the plan there, if it passes its smoke tests here."""
     from ray_apps.promotion import TargetEnvironment, UnknownEnvironment
 
-    settings, number = Settings(), Version.parse(version)
+    settings, number = rollout_control.here("promote"), Version.parse(version)
     if to not in settings.environments:
         raise UnknownEnvironment(to, tuple(settings.environments))
     _smoke(settings, endpoint, number)

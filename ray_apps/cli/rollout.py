@@ -1,4 +1,4 @@
-"""``raygate rollout``: a new version earns its traffic."""
+"""``raygate rollout``: a new version earns its traffic, here or where ``RAYGATE_CONTROLLER`` is."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.live import Live
 
-from deployments.access.audit import Action
 from deployments.contracts.model_version import Version
-from ray_apps.cli import audit, console, person, rollout_report
+from ray_apps.cli import console, rollout_report
 from ray_apps.settings import Settings
 
 if TYPE_CHECKING:
-    from deployments.rollout.service import RolloutService
+    from ray_apps.cli.rollout_control import RolloutControl
 
 app = typer.Typer(help="A new version earns its traffic, step by step.", no_args_is_help=True)
 Endpoint = Annotated[str, typer.Argument(help="name of the endpoint, such as credit-risk")]
@@ -30,11 +29,10 @@ def start(
     ] = None,
 ) -> None:
     """Begin a rollout by the plan of the endpoint's file (spec.rollout)."""
-    settings = Settings()
-    candidate = None if version is None else Version.parse(version)
-    with audit.recorded(settings, Action.ROLLOUT_STARTED, f"endpoint/{endpoint}"):
-        begun = _service(settings).start(endpoint, candidate, person.at_this_machine())
-    console.say(f"{begun.name}: {begun.stable} -> {begun.candidate}; `raygate rollout status {endpoint} --watch`")
+    begun = _control().start(endpoint, None if version is None else Version.parse(version))
+    console.say(
+        f"{begun.rollout}: {begun.stable} -> {begun.candidate}; `raygate rollout status {endpoint} --watch`"
+    )
 
 
 @app.command()
@@ -44,26 +42,25 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Show the latest rollout: step, weights, checks with their evidence."""
-    from deployments.rollout.status import status_of
-    from ray_apps.local.status import read_weights
+    from deployments.rollout.status import is_over
 
-    settings = Settings()
-    service = _service(settings)
+    control = _control()
+    latest = control.latest(endpoint)
     if as_json:
-        console.out.print_json(status_of(service.latest(endpoint)).model_dump_json())
+        console.out.print_json(latest.model_dump_json())
         return
 
     def page() -> rollout_report.Page:
-        return rollout_report.page(status_of(service.latest(endpoint)), read_weights(settings, endpoint))
+        return rollout_report.page(latest, control.observed(endpoint))
 
     if not watch:
         console.out.print(page())
         return
     with Live(page(), console=console.out, auto_refresh=False) as live:
-        while service.latest(endpoint).is_active:
-            live.update(page(), refresh=True)
+        while not is_over(latest):
             time.sleep(_WATCH_SECONDS)
-        live.update(page(), refresh=True)
+            latest = control.latest(endpoint)
+            live.update(page(), refresh=True)
 
 
 @app.command()
@@ -108,7 +105,7 @@ def history(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON with the evidence, for scripts.")] = False,
 ) -> None:
     """Show every decision on an endpoint, the oldest first."""
-    decisions = _service(Settings()).history(endpoint)
+    decisions = _control().history(endpoint)
     if as_json:
         plain = [{"at": made.at.isoformat(), "action": made.action, **made.detail} for made in decisions]
         console.out.print_json(json.dumps(plain))
@@ -118,15 +115,12 @@ def history(
 
 def _tell(endpoint: str, text: str) -> None:
     from deployments.rollout.commands import Command
-    from ray_apps.admin_api import ACTIONS
 
-    command, settings = Command(text), Settings()
-    with audit.recorded(settings, ACTIONS[command], f"endpoint/{endpoint}"):
-        told = _service(settings).obey(endpoint, command, person.at_this_machine())
-    console.say(f"{told.name}: {told.state.phase}, {told.candidate} is to have {told.state.weight:g} %")
+    told = _control().obey(endpoint, Command(text))
+    console.say(f"{told.rollout}: {told.phase}, {told.candidate} is to have {told.weight:g} %")
 
 
-def _service(settings: Settings) -> RolloutService:
-    from ray_apps.admin_api import local_service
+def _control() -> RolloutControl:
+    from ray_apps.cli import rollout_control
 
-    return local_service(settings)
+    return rollout_control.of(Settings())

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import httpx
 
-from deployments.contracts.errors import UnknownEndpoint
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.contracts.rollout_status import RolloutStatus
 from deployments.rollout.dashboard_target import bearer
-from deployments.rollout.state import Phase
-from ray_apps.endpoints_api import ENDPOINTS, EndpointSummary
+from deployments.rollout.status import is_over
+from ray_apps.remote_controller import ControllerRefused, RemoteController
 from ray_apps.retraining import label_count, monitor_evidence
 from ray_apps.retraining.decision import Evidence
-from ray_apps.retraining.errors import ChampionReplaced, ControllerSilent
+from ray_apps.retraining.errors import ChampionReplaced
 from ray_apps.retraining.ports import Canary, CanaryState
 from ray_apps.retraining.run import RetrainingRun
 
@@ -41,12 +39,13 @@ class AdminServing:
         credential: str | None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._controller, self._monitor, self._log = controller, monitor, log
+        self._controller = RemoteController(controller, credential, transport)
+        self._monitor, self._log = monitor, log
         self._http = httpx.Client(headers=bearer(credential), timeout=_SECONDS, transport=transport)
 
     def stable(self, endpoint: str) -> ModelVersion:
         """See Serving."""
-        summary = self._summary(endpoint)
+        summary = self._controller.endpoint(endpoint)
         return ModelVersion(summary.model, summary.stable)
 
     def evidence(self, stable: ModelVersion) -> Evidence | None:
@@ -63,49 +62,29 @@ class AdminServing:
         latest = self._latest(run.endpoint)
         if latest and latest.candidate == run.challenger and latest.started >= run.started:
             return Canary(CanaryState.BEGUN, latest.rollout)
-        summary = self._summary(run.endpoint)
+        summary = self._controller.endpoint(run.endpoint)
         if summary.stable != run.champion:
             error = ChampionReplaced(run.name, str(run.champion), str(summary.stable))
             return Canary(CanaryState.OUTDATED, str(error))
         if run.challenger not in summary.weights:
             return Canary(CanaryState.WAITING, _wanted(run.endpoint, run.challenger))
-        begun = self._ask("POST", f"{ENDPOINTS}/{run.endpoint}/rollout", {"version": str(run.challenger)})
-        if begun.is_success:
-            return Canary(CanaryState.BEGUN, str(begun.json()["rollout"]))
-        latest = self._latest(run.endpoint)
-        is_moving = latest is not None and not (Phase(latest.phase).is_final and latest.in_force)
-        state = CanaryState.WAITING if is_moving else CanaryState.NOT_POSSIBLE
-        return Canary(state, str(begun.json().get("details", begun.status_code)))
-
-    def _summary(self, endpoint: str) -> EndpointSummary:
-        known = {each["endpoint"]: each for each in self._told(self._ask("GET", ENDPOINTS))}
-        if endpoint not in known:
-            raise UnknownEndpoint(endpoint, tuple(known))
-        return EndpointSummary.model_validate(known[endpoint])
+        try:
+            return Canary(CanaryState.BEGUN, self._controller.start(run.endpoint, run.challenger).rollout)
+        except ControllerRefused as error:
+            if error.is_of_the_caller:
+                raise
+            latest = self._latest(run.endpoint)
+            is_moving = latest is not None and not is_over(latest)
+            state = CanaryState.WAITING if is_moving else CanaryState.NOT_POSSIBLE
+            return Canary(state, error.reason)
 
     def _latest(self, endpoint: str) -> RolloutStatus | None:
-        answer = self._ask("GET", f"{ENDPOINTS}/{endpoint}/rollout")
-        return None if answer.status_code == httpx.codes.NOT_FOUND else RolloutStatus(**self._told(answer))
-
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
-        """An answer that the controller itself gave.
-
-        Raises:
-            ControllerSilent: Nobody answers, or the credential is not good enough.
-        """
         try:
-            answer = self._http.request(method, f"{self._controller}{path}", json=body)
-            answer.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise ControllerSilent(self._controller, str(error) or type(error).__name__) from error
-        if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN) or answer.is_server_error:
-            raise ControllerSilent(self._controller, str(answer.json().get("details", answer.status_code)))
-        return answer
-
-    def _told(self, answer: httpx.Response) -> Any:
-        if answer.is_error:
-            raise ControllerSilent(self._controller, str(answer.json().get("details", answer.status_code)))
-        return answer.json()
+            return self._controller.latest(endpoint)
+        except ControllerRefused as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
 
 
 def _wanted(endpoint: str, challenger: Version) -> str:

@@ -53,17 +53,6 @@ class ChampionReplaced(RaygateError):
         )
 
 
-class ControllerSilent(RaygateError):
-    """The controller of the endpoints does not answer, or does not let retraining in."""
-
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(address, reason)
-        self.address, self.reason = address, reason
-
-    def __str__(self) -> str:
-        return f"the controller at {self.address} does not answer: {self.reason}"
-
-
 class NotEnoughLabels(RaygateError):
     """Too few logged predictions have a label to train from and to judge by."""
 

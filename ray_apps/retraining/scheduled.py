@@ -17,21 +17,16 @@ from ray_apps.retraining.own_process import OwnProcess
 from ray_apps.retraining.ports import Serving
 from ray_apps.retraining.run import RetrainingRun
 from ray_apps.retraining.watch import Watch
-from ray_apps.settings import Settings
+from ray_apps.settings import PodSettings, Settings
 
 Perform = Callable[[str], RetrainingRun]
 
 
-class ScheduledSettings(Settings):
+class ScheduledSettings(PodSettings):
     """Of a pod that retrains by the clock; its manifest sets them."""
 
-    controller: str = Field(description="Base URL of the controller's admin API")
+    controller: str = Field(description="Base URL of the controller's admin API; required")
     monitor: str = Field(description="URL of the monitor's Prometheus text")
-    log_keys: str | None = Field(
-        "env:RAYGATE_LOG_KEYS",
-        validation_alias="RAYGATE_LOG_KEYS_FROM",
-        description="env:NAME or file:/path of the keys for personal data; by default as for gateways",
-    )
 
 
 def serving_of(settings: ScheduledSettings) -> AdminServing:

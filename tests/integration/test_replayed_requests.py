@@ -1,6 +1,7 @@
 """``raygate replay`` as a person runs it, on what the running stack has logged."""
 
 import json
+import shlex
 import time
 from datetime import UTC, datetime
 
@@ -8,9 +9,12 @@ import httpx
 import pytest
 from waiting import wait_until
 
+from deployments.contracts.model_version import Version
 from deployments.prediction_log import labels, reader
 from deployments.rollout.endpoint_store import EndpointStore
 from deployments.rollout.sqlite_rollout_store import SqliteRolloutStore
+from ray_apps import replay_job
+from ray_apps.replays import WantedReplay
 
 ENDPOINT, STABLE = "credit-risk", "1.0.0"
 REQUESTS, LABELS = 8, 3
@@ -74,6 +78,24 @@ def test_stable_itself_says_again_what_it_said(stack, rows, span):
     assert (told["outcome"], evidence["rows"], evidence["disagreements"]) == ("healthy", REQUESTS * len(rows), 0)
     assert evidence["candidate_labels"] == evidence["stable_labels"] == LABELS * len(rows)
     assert evidence["candidate_mean"] == evidence["stable_mean"] == pytest.approx(0.9)
+
+
+def test_a_job_of_its_own_finds_the_same_and_leaves_no_answers(stack, rows, span, job, tmp_path):
+    """As the controller on Kubernetes begins it."""
+    _, since, _, until = span
+    moments = (datetime.fromisoformat(f"{moment}+00:00") for moment in (since, until))
+    versions = (Version.parse(STABLE), Version.parse("1.1.0"))
+    asked = WantedReplay("rollout/0", "credit_risk", *versions, *moments, str(tmp_path / "replayed"))
+    told = {
+        "RAYGATE_STATE_DIRECTORY": str(stack.settings.state),
+        "MODEL_PATH": str(stack.settings.models),
+        "RAYGATE_LOG_KEYS_FROM": f"file:{stack.settings.state / 'log.key'}",
+    }
+    job(shlex.join(replay_job.command(asked)[1:]), **told)
+    found = replay_job.outcome(asked)
+    assert (found.is_done, found.rows, found.rejected) == (True, REQUESTS * len(rows), 0)
+    assert found.candidate.count == found.stable.count == LABELS * len(rows)
+    assert [file.name for file in (tmp_path / "replayed").rglob("*")] == ["_replayed.json"]
 
 
 def test_a_version_that_nobody_packaged_is_named_with_those_that_are_there(stack):

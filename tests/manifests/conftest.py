@@ -8,7 +8,9 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod")
-JOBS = ("kuberay/jobs/training", "kuberay/jobs/retraining", "kuberay/jobs/batch-scoring")
+JOBS = (
+    "kuberay/jobs/training", "kuberay/jobs/retraining", "kuberay/jobs/batch-scoring", "kuberay/jobs/replay",
+)  # fmt: skip
 # Components are written for it; Debian's kubectl 1.20 has kustomize 2 inside.
 KUSTOMIZE_MAJOR = 5
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

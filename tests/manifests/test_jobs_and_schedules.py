@@ -4,9 +4,12 @@ import shlex
 import pytest
 import workloads
 
+from ray_apps import rayjob_replays
+
 SCHEDULED = (
     ("kuberay/schedules/retraining", "kuberay/jobs/retraining"),
     ("kuberay/schedules/batch-scoring", "kuberay/jobs/batch-scoring"),
+    ("kuberay/schedules/replay", "kuberay/jobs/replay"),
 )
 
 
@@ -39,7 +42,9 @@ def entrypoints(documents):
 
 
 CONTROLLER = "ray_apps.kubernetes_controller"
-MODULES = ["ray_apps.train", "ray_apps.retrain", "ray_apps.batch_score", "ray_apps.prediction_log"]
+MODULES = [
+    "ray_apps.train", "ray_apps.retrain", "ray_apps.batch_score", "ray_apps.replay_job", "ray_apps.prediction_log",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -131,6 +136,12 @@ def test_the_driver_of_a_job_runs_on_a_worker(environment):
     for job in (document for document in environment if document["kind"] == "RayJob"):
         assert job["spec"]["entrypointNumCpus"] >= 1
         assert workloads.ray_cluster(job)["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+
+
+def test_a_replay_is_copied_from_a_template_that_the_controller_names_and_no_clock_begins(kustomize):
+    [template] = kustomize("kuberay/schedules/replay")
+    assert template["metadata"]["name"] == rayjob_replays.TEMPLATE
+    assert template["spec"]["suspend"]
 
 
 def test_every_schedule_retrains_by_the_plan_that_people_and_the_dag_go_by(deployed, kustomize):

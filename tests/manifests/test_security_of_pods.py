@@ -112,6 +112,7 @@ CONTROLLER_ASKS = {
     ("modelendpoints", "get", None), ("modelendpoints", "list", None), ("modelendpoints", "watch", None),
     ("modelendpoints", "patch", None), ("modelendpoints/status", "update", None),
     ("rayservices", "get", "raygate"), ("rayservices", "patch", "raygate"),
+    ("raycronjobs", "get", "raygate-replay"), ("rayjobs", "get", None), ("rayjobs", "create", None),
     ("leases", "create", None), ("leases", "get", "raygate-controller"),
     ("leases", "update", "raygate-controller"), ("leases", "patch", "raygate-controller"),
     ("events", "create", None),
@@ -137,8 +138,11 @@ def test_whoever_deploys_may_apply_everything_that_is_not_an_administrators_and_
         (group, kind) for rule in role["rules"] for group in rule["apiGroups"] for kind in rule["resources"]
     }
     administrators = {"Namespace", "ResourceQuota", "Role", "RoleBinding"}
-    needed, schedules = set(), ("kuberay/schedules/retraining", "kuberay/schedules/batch-scoring")
-    for document in [*environment, *(each for schedule in schedules for each in kustomize(schedule))]:
+    needed, schedules = set(), ("retraining", "batch-scoring", "replay")
+    for document in [
+        *environment,
+        *(each for schedule in schedules for each in kustomize(f"kuberay/schedules/{schedule}")),
+    ]:
         group, _, _ = document["apiVersion"].rpartition("/")
         if document["kind"] not in administrators:
             plural = document["kind"].lower()

@@ -176,7 +176,8 @@ class Operator:
         self.reconciler = EndpointReconciler(
             self.store, applier, Models(self._pools_of, lambda model, version: None), self._now, 12.0
         )
-        around = Surroundings(self.store, namespace.evidence, self.reconciler, MemoryReplays(), self._now)
+        self.replays = MemoryReplays()
+        around = Surroundings(self.store, namespace.evidence, self.reconciler, self.replays, self._now)
         self.rollouts = Controller(holder, around)
         self.aliases = OwedAliases(holder, self.store, namespace.registry, self._now)
         self.service = RolloutService(self.store, self._now, lambda model, version: None)

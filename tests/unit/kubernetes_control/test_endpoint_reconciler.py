@@ -65,12 +65,6 @@ def test_what_is_in_force_is_written_no_more(namespace, operator):
             id="same-model",
         ),
         pytest.param(
-            endpoint("fraud", rollout={"steps": [{"replay": "1h"}, {"weight": 10}]}),
-            "InvalidDocument",
-            "spec.rollout.steps[0]: a replay step is not carried out on Kubernetes",
-            id="replay-step",
-        ),
-        pytest.param(
             endpoint("fraud", limits={"deadlineSeconds": 12}),
             "InvalidDocument",
             "spec.limits.deadlineSeconds: 12 must be below 12, RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S",

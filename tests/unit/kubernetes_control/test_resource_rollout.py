@@ -6,6 +6,7 @@ from kubernetes_namespace import endpoint, until
 from deployments.contracts.metric_names import LATENCY_BUCKETS_SECONDS
 from deployments.contracts.snapshot import VersionCounts
 from deployments.rollout import starting
+from deployments.rollout.analysis.replay import Replayed
 from deployments.rollout.change import change_of
 from deployments.rollout.commands import Command
 from deployments.rollout.errors import NotLeading, RegistryUnavailable, RolloutChanged
@@ -96,6 +97,18 @@ def test_a_document_that_changes_meanwhile_waits_for_the_end_of_the_rollout(name
     go(namespace, serving, 45)
     assert namespace.weights() == {"1.0.0": 80, "1.1.0": 20}
     assert namespace.condition(NAME, "Accepted") == ("True", "Accepted")
+
+
+def test_a_replay_step_lets_no_caller_have_the_candidates_answers_before_it_is_passed(namespace, operator):
+    plan = {**PLAN, "steps": [{"replay": "1h", "minRows": 100}, *PLAN["steps"]]}
+    namespace.api.apply("modelendpoints", endpoint(rollout=plan), "kubectl")
+    operator.look(3)
+    operator.service.start(NAME, None, "ann")
+    go(namespace, operator, 15)
+    assert namespace.weights() == {"1.0.0": 100}
+    operator.replays.outcome = Replayed(is_done=True, rows=1000, disagreements=20)
+    go(namespace, operator, 15)
+    assert namespace.weights() == {"1.0.0": 90, "1.1.0": 10}
 
 
 def test_applying_the_unchanged_document_again_keeps_what_a_rollout_promoted(namespace, serving):

@@ -174,7 +174,7 @@ class RolledBack(NamedTuple):
 @pytest.fixture
 def rolled_back(tmp_path, monkeypatch):
     """A rollout that was rolled back and followed by the next one, and a log with its records and others."""
-    from deployments.prediction_log import reader
+    from deployments.prediction_log import segment
 
     world = World.with_plan()
     rollout = world.service.start(NAME, None, "ann")
@@ -193,7 +193,7 @@ def rolled_back(tmp_path, monkeypatch):
     file = tmp_path / "log" / SEGMENT
     file.parent.mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(rows, schema), file)
-    monkeypatch.setattr(reader, "tables_of", lambda location, paths, *_: [pq.read_table(location.full(paths[0]))])
+    monkeypatch.setattr(segment, "opened", lambda location, path: pq.ParquetFile(location.full(path)))
     world.now += timedelta(minutes=5)
     world.service.obey(NAME, Command.ROLLBACK, "ann")
     world.controller().tick()
@@ -208,8 +208,17 @@ def test_the_records_of_a_rollback_are_kept_aside_without_what_is_personal(rolle
     assert records.take(3, decision) is False
     moment["now"] += WRITTEN_AFTER
     assert records.take(3, decision) is True
-    (kept,) = (tmp_path / "log" / "kept" / rolled_back.name).iterdir()
+    (kept,) = (tmp_path / "log" / "kept" / rolled_back.name).glob("*.parquet")
     assert pq.read_table(kept).to_pylist() == [{"experiment": rolled_back.name, "feature.Age": 40.0}]
+
+
+def test_what_is_kept_is_not_kept_again_once_its_segments_are_compacted(rolled_back, tmp_path):
+    records = KeptRecords(str(tmp_path / "log"), lambda: rolled_back.decision.at + WRITTEN_AFTER)
+    assert records.take(3, rolled_back.decision)
+    segment = tmp_path / "log" / SEGMENT
+    segment.rename(segment.with_name("20261121T120000-compacted-0000000001.parquet"))
+    assert records.take(3, rolled_back.decision)
+    assert len(list((tmp_path / "log" / "kept" / rolled_back.name).glob("*.parquet"))) == 1
 
 
 def test_no_other_decision_keeps_anything(rolled_back, tmp_path):
@@ -219,18 +228,18 @@ def test_no_other_decision_keeps_anything(rolled_back, tmp_path):
 
 
 def test_a_segment_that_cannot_be_read_keeps_no_other_from_being_kept(rolled_back, tmp_path, monkeypatch):
-    from deployments.prediction_log import reader
+    from deployments.prediction_log import segment
 
     damaged = tmp_path / "log" / SEGMENT.replace("-a-", "-b-")
     damaged.write_bytes(b"no parquet")
-    read = reader.tables_of
+    read = segment.opened
 
-    def tables_of(location, paths, *rest):
-        if "-b-" in paths[0]:
-            raise SegmentUnreadable(paths[0], "it is damaged")
-        return read(location, paths, *rest)
+    def opened(location, path):
+        if "-b-" in path:
+            raise SegmentUnreadable(path, "it is damaged")
+        return read(location, path)
 
-    monkeypatch.setattr(reader, "tables_of", tables_of)
+    monkeypatch.setattr(segment, "opened", opened)
     records = KeptRecords(str(tmp_path / "log"), lambda: rolled_back.decision.at + WRITTEN_AFTER)
     assert records.take(3, rolled_back.decision) is True
-    assert len(list((tmp_path / "log" / "kept" / rolled_back.name).iterdir())) == 1
+    assert len(list((tmp_path / "log" / "kept" / rolled_back.name).glob("*.parquet"))) == 1

@@ -9,12 +9,12 @@ import shutil
 import socket
 import threading
 import time
-from contextlib import contextmanager
 
 import httpx
 import mlflow_server
 import pytest
 from rollout_examples import NAME, TWO_STEPS, V2, World
+from served_api import served
 
 from deployments.rollout.challenger_watch import ACTOR, ChallengerWatch
 from ray_apps import admin_api
@@ -143,20 +143,6 @@ def test_the_controller_takes_webhooks_where_a_secret_is_set(tmp_path, monkeypat
     settings = Settings(state_directory=tmp_path, registry_secret=secret)
     api = admin_api.build(settings, look_at_registry=lambda: None)
     assert exchange(api, "POST", PATH, content=BODY, headers=signed(BODY, at=time.time())).status_code == status
-
-
-@contextmanager
-def served(api):
-    """The application's address while it listens."""
-    import uvicorn
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(api, log_level="warning", lifespan="off"))
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(20)
 
 
 def test_a_real_mlflow_starts_the_rollout_at_once(tmp_path, empty_database, monkeypatch):

@@ -14,8 +14,8 @@ from deployments.contracts.errors import UnknownEndpoint
 from deployments.contracts.model_version import ModelVersion, Version
 from deployments.rollout import policy
 from ray_apps.admin_api import guarded
+from ray_apps.remote_controller import ControllerRefused, ControllerSilent
 from ray_apps.retraining.admin_serving import AdminServing
-from ray_apps.retraining.errors import ControllerSilent
 from ray_apps.retraining.ports import CanaryState
 from ray_apps.retraining.run import Trigger, TriggerKind, begun
 
@@ -114,7 +114,7 @@ def test_it_does_not_begin_against_another_champion(serving, world):
 
 @pytest.mark.parametrize("role", ["viewer", "approver"])
 def test_a_key_that_may_not_change_traffic_is_told_by_name(serving, role):
-    with pytest.raises(ControllerSilent, match="may not change traffic"):
+    with pytest.raises(ControllerRefused, match="may not change traffic"):
         serving(role).begin_canary(won())
 
 
