@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from deployments.batch import places
-from deployments.batch.errors import InputUnreachable, NothingToScore, OutputTaken
+from deployments.batch.errors import NothingToScore, OutputTaken
 from deployments.contracts.errors import RaygateError
 from deployments.contracts.model_version import Version
 from deployments.rollout.analysis.replay import Replayed
@@ -114,10 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _replayed(asked: WantedReplay, settings: Settings) -> Replayed:
     try:
         batch_score.score(replays.batch_of(asked, settings), settings)
-    except InputUnreachable:
-        raise
     except NothingToScore as error:
-        return Replayed(is_done=True, told=str(error))
+        return replays.of_nothing(error)
     return replays.compared(asked, settings)
 
 

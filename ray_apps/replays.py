@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from deployments.batch.errors import NothingToScore
     from deployments.batch.job import BatchJob
     from deployments.batch.service import BatchService
     from deployments.contracts.rollout_plan import ReplayStep
@@ -98,17 +99,15 @@ class Replays:
             ReplayFailed: Its batch failed.
             RaygateError: Nobody can tell.
         """
-        from deployments.batch.errors import InputUnreachable, NothingToScore
+        from deployments.batch.errors import NothingToScore
         from deployments.batch.submission import BatchState
 
         check(asked, self._settings)
         job = batch_of(asked, self._settings)
         try:
             found = self._service().submit(job, self._caller, asked.name, job.model_dump_json())
-        except InputUnreachable:
-            raise
         except NothingToScore as error:
-            return Replayed(is_done=True, told=str(error))
+            return of_nothing(error)
         if not found.status.is_end:
             done = found.progress.rows if found.progress else 0
             return Replayed(is_done=False, told=f"{found.job_id} is {found.status}, {done} requests so far")
@@ -182,6 +181,19 @@ def batch_of(asked: WantedReplay, settings: Settings) -> BatchJob:
             keys=settings.log_keys or f"file:{settings.state / 'log.key'}",
         ),
     )
+
+
+def of_nothing(error: NothingToScore) -> Replayed:
+    """What a replay comes to that finds no request.
+
+    Raises:
+        InputUnreachable: Nobody can tell whether there are any.
+    """
+    from deployments.batch.errors import InputUnreachable
+
+    if isinstance(error, InputUnreachable):
+        raise error
+    return Replayed(is_done=True, told=str(error))
 
 
 def compared(asked: WantedReplay, settings: Settings) -> Replayed:

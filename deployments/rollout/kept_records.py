@@ -87,10 +87,8 @@ def keep(log_uri: str, model: str, rollout: str, during: tuple[datetime, datetim
         for path in catalogue.predictions(location, model, None, *during):
             try:
                 kept += _keep_segment(location, path, rollout)
-            except (
-                SegmentUnreadable,
-                pa.ArrowInvalid,
-            ) as error:  # it will not be better tomorrow, and others' wait
+            except (SegmentUnreadable, pa.ArrowInvalid) as error:
+                # It will not be better tomorrow, and others wait.
                 _log.warning("%s: a segment is not kept aside: %s", rollout, error)
         location.put(complete, pa.py_buffer(str(kept).encode()))
     except OSError as error:
@@ -121,8 +119,7 @@ def _keep_segment(location: Location, path: str, rollout: str) -> int:
             pq.ParquetWriter(copy, schema) as writer,
         ):
             for group in groups:
-                table = file.read_row_group(group, names).filter(asked[group])
-                writer.write_table(table.cast(schema))
+                writer.write_table(file.read_row_group(group, names).filter(asked[group]))
     return sum(int(pc.sum(asked[group]).as_py()) for group in groups)
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.live import Live
 
 from deployments.contracts.model_version import Version
-from ray_apps.cli import console, rollout_report
+from ray_apps.cli import console, rollout_control, rollout_report
 from ray_apps.settings import Settings
-
-if TYPE_CHECKING:
-    from ray_apps.cli.rollout_control import RolloutControl
 
 app = typer.Typer(help="A new version earns its traffic, step by step.", no_args_is_help=True)
 Endpoint = Annotated[str, typer.Argument(help="name of the endpoint, such as credit-risk")]
@@ -120,7 +117,5 @@ def _tell(endpoint: str, text: str) -> None:
     console.say(f"{told.rollout}: {told.phase}, {told.candidate} is to have {told.weight:g} %")
 
 
-def _control() -> RolloutControl:
-    from ray_apps.cli import rollout_control
-
+def _control() -> rollout_control.RolloutControl:
     return rollout_control.of(Settings())
